@@ -1,0 +1,223 @@
+package llm
+
+import "encoding/json"
+
+// Request is one chat turn to be answered: what every dialect decodes to and every codec encodes from. Pointers and
+// nil slices mean "unsaid": nothing is sent upstream for them, so AWS's own default holds.
+type Request struct {
+	// Model is the name that the client asked for; answers carry it back.
+	Model    string
+	System   []Block
+	Messages []Message
+
+	Tools         []Tool
+	ToolChoice    ToolChoice
+	ParallelTools *bool
+	// LegacyFunctions says that the client spoke of functions and function_call, so the answer must too.
+	LegacyFunctions bool
+
+	// MaxTokens bounds the answer, in tokens. Temperature and TopP are sent as given, never clamped.
+	MaxTokens   *int64
+	Temperature *float64
+	TopP        *float64
+	// TopK goes where the model's family has it.
+	TopK *int64
+	// Stop holds stop sequences; blank ones have been removed.
+	Stop []string
+
+	// Stream asks for events; IncludeUsage for a usage report at the end of them.
+	Stream       bool
+	IncludeUsage bool
+
+	// Effort is how hard to think: none, minimal, low, medium, high, xhigh or max; empty means unsaid.
+	Effort string
+	// Thinking is Anthropic's thinking object as the client wrote it.
+	Thinking json.RawMessage
+	// Format is the wanted form of the answer.
+	Format *Format
+
+	// Metadata are pairs that AWS writes into its invocation log (requestMetadata).
+	Metadata []Pair
+	// Latency is AWS's performanceConfig.latency: standard or optimized.
+	Latency string
+	// Tier is AWS's service tier: default, priority, flex or reserved; empty means unsaid.
+	Tier string
+	// Guardrail is AWS's guardrailConfig as written: an object.
+	Guardrail json.RawMessage
+	// Betas are Anthropic's feature flags.
+	Betas []string
+
+	// User is the end user, for the books; it is not sent to AWS.
+	User string
+	// Tags are for the books, too.
+	Tags []string
+
+	// Params are parameters of the client's dialect that Bedrock has no general counterpart for (seed, logit_bias, …):
+	// a codec sends those that the model's family knows and refuses or drops the others by name.
+	Params []Field
+	// Extra are parameters outside the client's dialect: the provider's own, passed on untouched.
+	Extra []Field
+
+	// Policy says what may be dropped or repaired.
+	Policy Policy
+	// Losses collects what was dropped or changed on the way, by the names that the client used.
+	Losses []Loss
+}
+
+// Field is one JSON member, its value in the spelling in which it arrived. A list of fields keeps the client's order,
+// so that equal requests give equal bytes upstream.
+type Field struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Pair is one key with its value.
+type Pair struct{ Key, Value string }
+
+// Format asks for JSON.
+type Format struct {
+	// Type is json_object or json_schema.
+	Type string
+	// Name, Description and Schema describe json_schema.
+	Name        string
+	Description Text
+	Schema      json.RawMessage
+	Strict      *bool
+}
+
+// Policy says how a codec treats what the model does not take.
+type Policy struct {
+	// Drop leaves unsupported parameters out (LiteLLM's drop_params) instead of refusing them.
+	Drop bool
+	// Modify allows repairs of the conversation (LiteLLM's modify_params).
+	Modify bool
+	// Allowed names parameters that are passed on without a check (allowed_openai_params).
+	Allowed []string
+	// UserContinue and AssistantContinue are put where AWS demands a turn of that side.
+	UserContinue, AssistantContinue *Message
+}
+
+// Loss names one thing that was asked for and not done.
+type Loss struct {
+	// Path is the parameter, or the place in the conversation: "seed", "messages[0].content[1].detail".
+	Path string
+	// Why is one word: unsupported, dropped, repaired, ….
+	Why string
+}
+
+// Lose records that path was dropped or changed, once per path and reason.
+func (r *Request) Lose(path, why string) {
+	for _, l := range r.Losses {
+		if l.Path == path && l.Why == why {
+			return
+		}
+	}
+	r.Losses = append(r.Losses, Loss{Path: path, Why: why})
+}
+
+// Unsupported deals with a parameter that the model does not take: it is dropped by name if the policy allows, else
+// the returned error refuses the request. model is named in the message.
+func (r *Request) Unsupported(param, model string) *Error {
+	if r.Policy.Drop {
+		r.Lose(param, "unsupported")
+		return nil
+	}
+	return &Error{
+		Kind: KindInvalid, Code: "unsupported_parameter", Param: param,
+		Message: param + " is not supported by " + model +
+			". Leave it out, set drop_params: true, or allow it with allowed_openai_params.",
+	}
+}
+
+// ApplyDefaults fills what the client left unsaid from d, the deployment's defaults. Objects are replaced whole, lists
+// of fields and metadata pairs are merged by name; the client's value wins everywhere.
+func (r *Request) ApplyDefaults(d *Request) {
+	if d == nil {
+		return
+	}
+	if len(r.Tools) == 0 {
+		r.Tools = d.Tools
+	}
+	if r.ToolChoice.Mode == ToolUnset {
+		r.ToolChoice = d.ToolChoice
+	}
+	setDefault(&r.ParallelTools, d.ParallelTools)
+	setDefault(&r.MaxTokens, d.MaxTokens)
+	setDefault(&r.Temperature, d.Temperature)
+	setDefault(&r.TopP, d.TopP)
+	setDefault(&r.TopK, d.TopK)
+	if r.Stop == nil {
+		r.Stop = d.Stop
+	}
+	if r.Effort == "" && r.Thinking == nil {
+		r.Effort, r.Thinking = d.Effort, d.Thinking
+	}
+	setDefault(&r.Format, d.Format)
+	for _, p := range d.Metadata {
+		if !hasPair(r.Metadata, p.Key) {
+			r.Metadata = append(r.Metadata, p)
+		}
+	}
+	if r.Latency == "" {
+		r.Latency = d.Latency
+	}
+	if r.Tier == "" {
+		r.Tier = d.Tier
+	}
+	if r.Guardrail == nil {
+		r.Guardrail = d.Guardrail
+	}
+	for _, b := range d.Betas {
+		if !contains(r.Betas, b) {
+			r.Betas = append(r.Betas, b)
+		}
+	}
+	if r.User == "" {
+		r.User = d.User
+	}
+	r.Params = mergeFields(r.Params, d.Params)
+	r.Extra = mergeFields(r.Extra, d.Extra)
+}
+
+func setDefault[T any](dst **T, d *T) {
+	if *dst == nil {
+		*dst = d
+	}
+}
+
+func mergeFields(client, defaults []Field) []Field {
+	for _, f := range defaults {
+		if Lookup(client, f.Name) == nil {
+			client = append(client, f)
+		}
+	}
+	return client
+}
+
+// Lookup returns the value of the named field, or nil.
+func Lookup(fields []Field, name string) json.RawMessage {
+	for i := range fields {
+		if fields[i].Name == name {
+			return fields[i].Value
+		}
+	}
+	return nil
+}
+
+func hasPair(pairs []Pair, key string) bool {
+	for i := range pairs {
+		if pairs[i].Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}

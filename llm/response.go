@@ -1,0 +1,146 @@
+package llm
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// StopReason says why the model ended its turn.
+type StopReason uint8
+
+// The reasons, named after what happened rather than after one provider's word for it.
+const (
+	// StopUnknown is a reason that Outcrop does not know; Response.StopRaw has the provider's word.
+	StopUnknown StopReason = iota
+	// StopEnd: the model was done, or met a stop sequence.
+	StopEnd
+	// StopSequence: a stop sequence was met.
+	StopSequence
+	// StopLength: the token limit or the context window was reached.
+	StopLength
+	// StopTool: the model calls tools.
+	StopTool
+	// StopFilter: a guardrail or content filter ended the answer.
+	StopFilter
+)
+
+// Usage is what AWS counts for one answer, in tokens. Input excludes cached tokens, as Bedrock reports it; the whole
+// prompt is Input + CacheRead + CacheWrite5m + CacheWrite1h.
+type Usage struct {
+	Input, Output           int64
+	CacheRead, CacheWrite5m int64
+	CacheWrite1h            int64
+	// Reasoning is the part of Output that was thinking, where AWS says so; 0 otherwise.
+	Reasoning int64
+	// Total is AWS's own sum; 0 when it gave none.
+	Total int64
+	// CacheSplit says that AWS told 5-minute and 1-hour writes apart.
+	CacheSplit bool
+	// Estimated says that AWS gave no count and Outcrop guessed from what was sent and received.
+	Estimated bool
+}
+
+// Prompt returns all tokens that the model read, cached or not.
+func (u Usage) Prompt() int64 { return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h }
+
+// CacheWrite returns all tokens written to the cache.
+func (u Usage) CacheWrite() int64 { return u.CacheWrite5m + u.CacheWrite1h }
+
+// Sum returns AWS's total, or the sum of its parts when it gave none.
+func (u Usage) Sum() int64 {
+	if u.Total > 0 {
+		return u.Total
+	}
+	return u.Prompt() + u.Output
+}
+
+// Response is a whole answer.
+type Response struct {
+	// Blocks are what the model said, in its order.
+	Blocks []Block
+	Stop   StopReason
+	// StopRaw is the provider's own word for the reason.
+	StopRaw string
+	Usage   Usage
+	// Tier is the service tier that AWS billed; Trace, Performance and Fields are AWS's trace, performanceConfig and
+	// additionalModelResponseFields, as they came.
+	Tier        string
+	Trace       json.RawMessage
+	Performance json.RawMessage
+	Fields      json.RawMessage
+}
+
+// Text returns the answer's text, joined without separators.
+func (r *Response) Text() string {
+	var b strings.Builder
+	for i := range r.Blocks {
+		switch r.Blocks[i].Kind {
+		case BlockText, BlockCitations:
+			b.WriteString(r.Blocks[i].Text.String())
+		}
+	}
+	return b.String()
+}
+
+// EventKind tells which fields of an [Event] are in use.
+type EventKind uint8
+
+// The kinds of events, in the order in which a stream may bring them.
+const (
+	// EventStart opens the answer.
+	EventStart EventKind = iota
+	// EventText brings Text.
+	EventText
+	// EventThinking brings Text of reasoning; EventSignature its signature; EventRedacted encrypted reasoning. All three
+	// carry in Text what AWS sent.
+	EventThinking
+	EventSignature
+	EventRedacted
+	// EventToolStart opens a call: ToolID and ToolName. EventToolInput brings a fragment of its arguments in Text, cut at
+	// any character.
+	EventToolStart
+	EventToolInput
+	// EventCitation brings a source of the text before it, in Raw as AWS sent it.
+	EventCitation
+	// EventBlockStop ends block Index.
+	EventBlockStop
+	// EventStop says why the model ended: Stop and StopRaw.
+	EventStop
+	// EventUsage is the last event of a complete stream: Usage, and Tail with what came beside it.
+	EventUsage
+	// EventOther is something of AWS's that has no kind of its own: Raw.
+	EventOther
+)
+
+// Event is one step of a streamed answer. Texts and Raw alias the stream's buffer and are valid until the next call of
+// Next.
+type Event struct {
+	Kind EventKind
+	Stop StopReason
+	// Index is the content block's number as AWS counts it; numbers may skip.
+	Index            int32
+	Text             Text
+	ToolID, ToolName string
+	StopRaw          string
+	Usage            *Usage
+	Tail             *Tail
+	Raw              json.RawMessage
+}
+
+// Tail is what AWS says at the end of a stream beside the usage.
+type Tail struct {
+	Tier        string
+	Trace       json.RawMessage
+	Performance json.RawMessage
+	Fields      json.RawMessage
+}
+
+// Stream is an answer that is still being made. Next returns the events in order and io.EOF after the last; any other
+// error ends the stream. Close must be called, ends the upstream call, and may be called at any time by the goroutine
+// that calls Next.
+type Stream interface {
+	Next() (Event, error)
+	// Buffered reports that the next event has already been received, so that a writer may hold its flush.
+	Buffered() bool
+	Close() error
+}
