@@ -1,0 +1,204 @@
+package openai
+
+import (
+	"strconv"
+
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// DecodeCompletion reads the body of a legacy Completions request: its prompt becomes one user message.
+func DecodeCompletion(body []byte) (*llm.Request, *Control, error) {
+	d := decoder{s: jsonscan.New(body), req: &llm.Request{}, control: &Control{}}
+	if d.s.Peek() != jsonscan.KindObject {
+		return DecodeChat(body) // refuses it in the same words
+	}
+	if err := d.completionMembers(); err != nil {
+		return nil, nil, syntax(err)
+	}
+	if err := d.s.End(); err != nil {
+		return nil, nil, syntax(err)
+	}
+	if d.req.Model == "" {
+		return nil, nil, missing("model")
+	}
+	if len(d.req.Messages) == 0 {
+		return nil, nil, missing("prompt")
+	}
+	return d.req, d.control, nil
+}
+
+func (d *decoder) completionMembers() error {
+	more, err := d.s.OpenObject()
+	for ; err == nil && more; more, err = d.s.NextMember() {
+		key, err := d.s.Key()
+		if err != nil {
+			return err
+		}
+		switch string(key) {
+		case "prompt":
+			err = d.one(memberMessages, "prompt", d.prompt)
+		case "messages", "tools", "tool_choice", "functions", "function_call", "response_format":
+			err = llm.Invalid(string(key), string(key)+" belongs to /chat/completions, not to /completions")
+		case "echo", "best_of", "suffix", "logprobs":
+			err = d.completionParameter(string(key))
+		default:
+			err = d.member(key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// completionParameter keeps what only this endpoint has, unless it says no more than OpenAI's default.
+func (d *decoder) completionParameter(name string) error {
+	if llm.Lookup(d.req.Params, name) != nil {
+		return duplicate(name)
+	}
+	value, err := d.s.Skip()
+	if err != nil {
+		return err
+	}
+	switch string(value) {
+	case "null", "false", `""`:
+		return nil
+	case "1":
+		if name == "best_of" {
+			return nil
+		}
+	}
+	d.req.Params = append(d.req.Params, llm.Field{Name: name, Value: value})
+	return nil
+}
+
+func (d *decoder) prompt() error {
+	d.calls.message = 1
+	switch d.s.Peek() {
+	case jsonscan.KindString:
+		return d.promptText("prompt")
+	case jsonscan.KindArray:
+		more, err := d.s.OpenArray()
+		for i := 0; err == nil && more; more, err = d.s.NextElement() {
+			switch {
+			case d.s.Peek() == jsonscan.KindNumber, d.s.Peek() == jsonscan.KindArray:
+				return llm.Invalid(index("prompt", i), "prompt must be text: Bedrock takes no token lists")
+			case i > 0:
+				return llm.Invalid(index("prompt", i), "prompt has more than one text: send one request for each")
+			}
+			if err := d.promptText(index("prompt", i)); err != nil {
+				return err
+			}
+			i++
+		}
+		return err
+	default:
+		return d.wrongType("prompt", "a string or an array of one string")
+	}
+}
+
+func (d *decoder) promptText(path string) error {
+	text, err := d.text(path)
+	if err != nil {
+		return err
+	}
+	if text.IsBlank() {
+		return llm.Invalid(path, path+" must not be blank")
+	}
+	d.add(llm.RoleUser, []llm.Block{{Kind: llm.BlockText, Text: text, Path: llm.Path{Message: -1, Part: -1}}})
+	return nil
+}
+
+// AppendCompletion appends a text_completion object.
+func AppendCompletion(dst []byte, a *Answer, r *llm.Response) []byte {
+	dst = appendCompletionHead(dst, a)
+	dst = append(dst, `"choices":[{"index":0,"text":"`...)
+	for i := range r.Blocks {
+		if k := r.Blocks[i].Kind; k == llm.BlockText || k == llm.BlockCitations {
+			dst = r.Blocks[i].Text.AppendInner(dst)
+		}
+	}
+	dst = append(dst, `","logprobs":null,"finish_reason":"`...)
+	dst = append(dst, FinishReason(r.Stop, false, false)...)
+	dst = append(dst, `"}],"usage":`...)
+	dst = AppendUsage(dst, r.Usage)
+	dst = appendTail(dst, &llm.Tail{Tier: r.Tier, Trace: r.Trace, Performance: r.Performance})
+	return append(dst, '}')
+}
+
+func appendCompletionHead(dst []byte, a *Answer) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = llm.AppendString(dst, a.ID)
+	dst = append(dst, `,"object":"text_completion","created":`...)
+	dst = strconv.AppendInt(dst, a.Created, 10)
+	dst = append(dst, `,"model":`...)
+	dst = llm.AppendString(dst, a.Model)
+	return append(dst, ',')
+}
+
+// CompletionChunks turns events into streamed text_completion objects.
+type CompletionChunks struct {
+	head         []byte
+	includeUsage bool
+	stop         llm.StopReason
+	finished     bool
+}
+
+// NewCompletionChunks returns a writer of chunks. includeUsage is stream_options.include_usage.
+func NewCompletionChunks(a *Answer, includeUsage bool) *CompletionChunks {
+	c := &CompletionChunks{includeUsage: includeUsage}
+	c.head = appendCompletionHead(append(c.head, "data: "...), a)
+	return c
+}
+
+// Append appends the chunks that ev makes. Reasoning and tool calls have no place in this dialect.
+func (c *CompletionChunks) Append(dst []byte, ev *llm.Event) []byte {
+	switch ev.Kind {
+	case llm.EventText:
+		if ev.Text.IsEmpty() {
+			return dst
+		}
+		dst = append(dst, c.head...)
+		dst = append(dst, `"choices":[{"index":0,"text":`...)
+		dst = ev.Text.AppendJSON(dst)
+		dst = append(dst, `,"logprobs":null,"finish_reason":null}]`...)
+		if c.includeUsage {
+			dst = append(dst, `,"usage":null`...)
+		}
+		return append(dst, "}\n\n"...)
+	case llm.EventStop:
+		c.stop = ev.Stop
+	case llm.EventUsage:
+		dst = c.Finish(dst, ev.Tail)
+		if c.includeUsage && ev.Usage != nil {
+			dst = c.Usage(dst, *ev.Usage)
+		}
+	}
+	return dst
+}
+
+// Finish appends the finish chunk, once.
+func (c *CompletionChunks) Finish(dst []byte, tail *llm.Tail) []byte {
+	if c.finished {
+		return dst
+	}
+	c.finished = true
+	dst = append(dst, c.head...)
+	dst = append(dst, `"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"`...)
+	dst = append(dst, FinishReason(c.stop, false, false)...)
+	dst = append(dst, `"}]`...)
+	if c.includeUsage {
+		dst = append(dst, `,"usage":null`...)
+	}
+	dst = appendTail(dst, tail)
+	return append(dst, "}\n\n"...)
+}
+
+// Usage appends the usage chunk, which has no choices.
+func (c *CompletionChunks) Usage(dst []byte, u llm.Usage) []byte {
+	dst = append(dst, c.head...)
+	dst = append(dst, `"choices":[],"usage":`...)
+	dst = AppendUsage(dst, u)
+	return append(dst, "}\n\n"...)
+}

@@ -1,0 +1,181 @@
+package openai
+
+import (
+	"strings"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Control is what a body says to the gateway and not to the model: LiteLLM's clients write it among the parameters.
+type Control struct {
+	// Drop and Modify are the request's own drop_params and modify_params; nil means unsaid.
+	Drop, Modify *bool
+	// Allowed and Remove are allowed_openai_params and additional_drop_params.
+	Allowed, Remove []string
+	// UserContinue and AssistantContinue are the continue messages.
+	UserContinue, AssistantContinue *llm.Message
+	// Timeout replaces the deployment's total time-out; 0 means unsaid.
+	Timeout time.Duration
+}
+
+// refusedFromClients are connection parameters: a client that could set them would borrow the gateway's identity or
+// have its credentials sent to a host of the client's choice (CVE-2024-6587).
+func refusedFromClients(name string) bool {
+	switch name {
+	case "api_base", "api_key", "api_version", "base_url", "model_id", "base_model", "custom_llm_provider", "model_info",
+		"litellm_credential_name", "ssl_verify", "ssl_certificate":
+		return true
+	}
+	return strings.HasPrefix(name, "aws_")
+}
+
+// notForModels are members that belong to LiteLLM's proxy or its SDK. They never go upstream; those that Outcrop does
+// not act on are listed as losses.
+func notForModels(name string) bool {
+	switch name {
+	case "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks", "disable_fallbacks",
+		"num_retries", "max_retries", "stream_timeout", "request_timeout", "force_timeout", "cache", "caching", "no-log", "no_log",
+		"guardrails", "ttl", "rpm", "tpm", "weight", "order", "max_parallel_requests", "cache_control_injection_points", "headers",
+		"extra_headers", "proxy_server_request", "client_metadata", "hf_model_name", "roles", "initial_prompt_value",
+		"final_prompt_value", "bos_token", "eos_token", "prompt_id", "prompt_variables", "secret_fields", "logger_fn", "verbose",
+		"id", "acompletion", "preset_cache_key", "model_list", "organization", "input_cost_per_token", "output_cost_per_token":
+		return true
+	}
+	for _, prefix := range []string{"litellm_", "mock_", "input_cost_per_", "output_cost_per_", "cache_read_input_", "cache_creation_input_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// controlMember decodes a member that concerns the gateway; it reports whether the name was one.
+func (d *decoder) controlMember(name string) (bool, error) {
+	c := d.control
+	var err error
+	switch name {
+	case "drop_params":
+		c.Drop, err = d.boolPointer(name)
+	case "modify_params":
+		c.Modify, err = d.boolPointer(name)
+	case "allowed_openai_params":
+		c.Allowed, err = d.strings(name)
+	case "additional_drop_params":
+		c.Remove, err = d.strings(name)
+	case "user_continue_message":
+		c.UserContinue, err = d.continueMessage(name, llm.RoleUser)
+	case "assistant_continue_message":
+		c.AssistantContinue, err = d.continueMessage(name, llm.RoleAssistant)
+	case "timeout":
+		var seconds *float64
+		if seconds, err = d.float(name, 0.001, 86400); err == nil {
+			c.Timeout = time.Duration(*seconds * float64(time.Second))
+		}
+	case "tags":
+		d.req.Tags, err = d.strings(name)
+	case "extra_headers":
+		err = d.extraHeaders(name)
+	default:
+		if refusedFromClients(name) {
+			return true, &llm.Error{
+				Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: name,
+				Message: name + " cannot be set by a client: it is part of the gateway's configuration",
+			}
+		}
+		if !notForModels(name) {
+			return false, nil
+		}
+		d.req.Lose(name, "ignored")
+		_, err = d.s.Skip()
+	}
+	return true, err
+}
+
+func (d *decoder) boolPointer(path string) (*bool, error) {
+	v, err := d.bool(path)
+	return &v, err
+}
+
+func (d *decoder) strings(path string) ([]string, error) {
+	var list []string
+	more, err := d.array(path)
+	for i := 0; err == nil && more; more, err = d.s.NextElement() {
+		word, err := d.word(index(path, i))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, word)
+		i++
+	}
+	return list, err
+}
+
+// continueMessage reads a message that fills a missing turn: a message object, or just its text.
+func (d *decoder) continueMessage(path string, role llm.Role) (*llm.Message, error) {
+	if d.s.Peek() == jsonscan.KindString {
+		text, err := d.text(path)
+		return &llm.Message{Role: role, Blocks: []llm.Block{{Kind: llm.BlockText, Text: text, Path: llm.Path{Message: -1, Part: -1}}}}, err
+	}
+	from := len(d.req.Messages)
+	if err := d.message(); err != nil {
+		return nil, within(err, path)
+	}
+	if len(d.req.Messages) != from+1 || d.req.Messages[from].Role != role {
+		return nil, llm.Invalid(path, path+" must be one "+role.String()+" message")
+	}
+	m := d.req.Messages[from]
+	d.req.Messages = d.req.Messages[:from]
+	return &m, nil
+}
+
+// extraHeaders reads headers that SDK users write into the body: anthropic-beta is honoured, others are not forwarded.
+func (d *decoder) extraHeaders(path string) error {
+	more, err := d.object(path)
+	for ; err == nil && more; more, err = d.s.NextMember() {
+		key, err := d.s.Key()
+		if err != nil {
+			return err
+		}
+		name := string(key)
+		if strings.EqualFold(name, "authorization") {
+			return &llm.Error{
+				Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: path + "." + name,
+				Message: path + "." + name + " cannot be set by a client: it is part of the gateway's configuration",
+			}
+		}
+		if !strings.EqualFold(name, "anthropic-beta") {
+			d.req.Lose(path+"."+name, "ignored")
+			if _, err := d.s.Skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		value, err := d.word(path + "." + name)
+		if err != nil {
+			return err
+		}
+		d.req.Betas = AppendBetas(d.req.Betas, value)
+	}
+	return err
+}
+
+// AppendBetas adds the flags of an anthropic-beta value, a comma list, to betas: trimmed, each once, in the order in
+// which they were first seen.
+func AppendBetas(betas []string, value string) []string {
+next:
+	for flag := range strings.SplitSeq(value, ",") {
+		flag = strings.Trim(flag, " \t\"[]")
+		if flag == "" {
+			continue
+		}
+		for _, b := range betas {
+			if b == flag {
+				continue next
+			}
+		}
+		betas = append(betas, flag)
+	}
+	return betas
+}

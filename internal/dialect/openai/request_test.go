@@ -1,0 +1,333 @@
+package openai
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+func TestBadInputNamesTheField(t *testing.T) {
+	f := func(body, param, code, inMessage string) {
+		t.Helper()
+		_, _, err := DecodeChat([]byte(body))
+		var e *llm.Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: got %v, want an error about %s", body, err, param)
+			return
+		}
+		if e.Kind != llm.KindInvalid || e.Param != param || e.Code != code || !strings.Contains(e.Message, inMessage) {
+			t.Errorf("%s:\n got %v param %q code %q message %q\nwant param %q code %q message … %q", body, e.Kind, e.Param, e.Code, e.Message, param, code, inMessage)
+		}
+	}
+	const bad, missingCode = "invalid_value", "missing_required_parameter"
+	hi := `"messages":[{"role":"user","content":"hi"}]`
+	m := func(messages string) string { return `{"model":"m","messages":` + messages + `}` }
+	with := func(member string) string { return `{"model":"m",` + hi + `,` + member + `}` }
+
+	f(``, "request_body", "invalid_json", "Invalid JSON payload")
+	f(`nope`, "request_body", "invalid_json", "Invalid JSON payload")
+	f(`[]`, "request_body", bad, "must be a JSON object, not an array")
+	f(`{"model":"m",`+hi+`} x`, "request_body", "invalid_json", "after the value")
+	f(`{"model":"m",`+hi+`,"a":`+strings.Repeat("[", 200)+`}`, "request_body", "invalid_json", "128 levels")
+	f("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}", "request_body", "invalid_json", "UTF-8")
+	f(with(`"temperature":NaN`), "request_body", "invalid_json", "unexpected character")
+	f(`{"model":"m"}`, "messages", missingCode, "messages is missing")
+	f(`{`+hi+`}`, "model", missingCode, "model is missing")
+	f(m(`[]`), "messages", "empty_messages", "must not be empty")
+	f(m(`null`), "messages", "empty_messages", "must not be empty")
+	f(m(`"hi"`), "messages", bad, "messages must be an array, not a string")
+	f(m(`[1]`), "messages[0]", bad, "messages[0] must be an object, not a number")
+	f(m(`[{"content":"hi"}]`), "messages[0].role", missingCode, "role is missing")
+	f(m(`[{"role":"wizard","content":"hi"}]`), "messages[0].role", bad, `not "wizard"`)
+	f(m(`[{"role":7,"content":"hi"}]`), "messages[0].role", bad, "messages[0].role must be a string, not a number")
+	f(m(`[{"role":"user","content":"a"},{"role":"user","content":7}]`), "messages[1].content", bad, "messages[1].content must be a string, an array of parts or a part, not a number")
+	f(m(`[{"role":"user","content":[{"type":"text","text":"a"},{"type":"hologram"}]}]`), "messages[0].content[1].type", bad, "hologram")
+	f(m(`[{"role":"user","content":[{"text":"a"}]}]`), "messages[0].content[0].type", missingCode, "type is missing")
+	f(m(`[{"role":"user","content":[{"type":"text","text":1}]}]`), "messages[0].content[0].text", bad, "must be a string")
+	f(m(`[{"role":"user","content":[{"type":"image_url"}]}]`), "messages[0].content[0].image_url", missingCode, "image_url is missing")
+	f(m(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,aGVsbG8gd29ybGQh"}}]}]`),
+		"messages[0].content[0].image_url", "invalid_media", "is not an image")
+	f(m(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,***"}}]}]`),
+		"messages[0].content[0].image_url.url", "invalid_media", "not base64")
+	f(m(`[{"role":"user","content":[{"type":"image_url","image_url":"ftp://x/y.png"}]}]`), "messages[0].content[0].image_url", "invalid_media", "data URL")
+	f(m(`[{"role":"user","content":[{"type":"image_url","image_url":"https://x/y.png"}]}]`), "messages[0].content[0].image_url", "invalid_media", "send a data URL")
+	f(m(`[{"role":"user","content":[{"type":"file","file":{"file_id":"file-abc"}}]}]`), "messages[0].content[0].file.file_id", "invalid_media", "uploaded files")
+	f(m(`[{"role":"user","content":"a","content":"b"}]`), "messages[0].content", "duplicate_key", "twice")
+	f(m(`[{"role":"tool","content":"a"}]`), "messages[0].tool_call_id", missingCode, "missing")
+	f(m(`[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"arguments":"{}"}}]}]`),
+		"messages[0].tool_calls[0].function.name", missingCode, "missing")
+	f(m(`[{"role":"user","content":"x","tool_calls":[{"id":"1","function":{"name":"f"}}]}]`), "messages[0].tool_calls", bad, "assistant")
+	f(m(`[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"forever"}}]}]`),
+		"messages[0].content[0].cache_control.type", bad, "ephemeral")
+
+	f(with(`"temperature":"hot"`), "temperature", bad, "temperature must be a number, not a string")
+	f(with(`"temperature":-1`), "temperature", bad, "between 0 and 2")
+	f(with(`"temperature":1e999`), "temperature", bad, "between 0 and 2")
+	f(with(`"top_p":1.5`), "top_p", bad, "between 0 and 1")
+	f(with(`"max_tokens":0`), "max_tokens", bad, "between 1 and")
+	f(with(`"max_tokens":1.5`), "max_tokens", bad, "must be an integer")
+	f(with(`"max_tokens":99999999999`), "max_tokens", bad, "2147483647")
+	f(with(`"stream":"yes"`), "stream", bad, "must be a boolean, not a string")
+	f(with(`"stop":7`), "stop", bad, "a string or an array of strings")
+	f(with(`"stop":["a",7]`), "stop[1]", bad, "must be a string")
+	f(with(`"model":"n"`), "model", "duplicate_key", "twice")
+	f(with(`"foo":1,"foo":2`), "foo", "duplicate_key", "twice")
+	f(with(`"seed":"x"`), "seed", bad, "must be a number")
+	f(with(`"tools":{}`), "tools", bad, "must be an array")
+	f(with(`"tools":[{"type":"function"}]`), "tools[0].function", missingCode, "missing")
+	f(with(`"tools":[{"type":"function","function":{"description":"x"}}]`), "tools[0].function.name", missingCode, "missing")
+	f(with(`"tools":[{"type":"function","function":{"name":"f","parameters":[]}}]`), "tools[0].function.parameters", bad, "must be an object")
+	f(with(`"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"tool_choice":{"type":"function","function":{"name":"g"}}`),
+		"tool_choice", bad, `names "g"`)
+	f(with(`"tool_choice":"maybe"`), "tool_choice", bad, `not "maybe"`)
+	f(with(`"response_format":{"type":"xml"}`), "response_format.type", bad, "xml")
+	f(with(`"response_format":{"type":"json_schema"}`), "response_format.json_schema.schema", bad, "needs")
+	f(with(`"reasoning_effort":"much"`), "reasoning_effort", bad, `not "much"`)
+	f(with(`"service_tier":"gold"`), "service_tier", bad, `not "gold"`)
+	f(with(`"requestMetadata":{"a":1}`), "requestMetadata.a", bad, "must be a string")
+	f(with(`"performanceConfig":{"latency":"warp"}`), "performanceConfig.latency", bad, "warp")
+	for _, name := range []string{"api_base", "api_key", "base_url", "model_id", "aws_access_key_id", "aws_role_name", "aws_region_name", "custom_llm_provider"} {
+		f(with(`"`+name+`":"x"`), name, "forbidden_parameter", "cannot be set by a client")
+	}
+	f(with(`"extra_headers":{"Authorization":"x"}`), "extra_headers.Authorization", "forbidden_parameter", "cannot be set")
+}
+
+func chat(t *testing.T, body string) *llm.Request {
+	t.Helper()
+	req, _, err := DecodeChat([]byte(body))
+	if err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return req
+}
+
+// sketch writes a conversation in one line: who says which blocks.
+func sketch(req *llm.Request) string {
+	var b strings.Builder
+	blocks := func(list []llm.Block) {
+		for i, block := range list {
+			if i > 0 {
+				b.WriteString(" ")
+			}
+			switch block.Kind {
+			case llm.BlockText:
+				fmt.Fprintf(&b, "%q", block.Text.String())
+			case llm.BlockImage, llm.BlockDocument, llm.BlockVideo, llm.BlockAudio:
+				fmt.Fprintf(&b, "media:%s:%s:%s%s", block.Media.Format, block.Media.Name, block.Media.Base64, block.Media.S3)
+			case llm.BlockToolUse:
+				fmt.Fprintf(&b, "call:%s:%s:%s", block.Tool.ID, block.Tool.Name, block.Tool.Input)
+			case llm.BlockToolResult:
+				fmt.Fprintf(&b, "result:%s:%q", block.Tool.ID, (&llm.Response{Blocks: block.Tool.Result}).Text())
+			case llm.BlockThinking:
+				fmt.Fprintf(&b, "thinking:%s:%s", block.Text, block.Signature)
+			case llm.BlockRedacted:
+				fmt.Fprintf(&b, "redacted:%s", block.Signature)
+			case llm.BlockGuarded:
+				fmt.Fprintf(&b, "guarded:%q%v", block.Text.String(), block.Qualifiers)
+			default:
+				fmt.Fprintf(&b, "other:%s", block.Raw)
+			}
+			if block.Cache != nil {
+				b.WriteString("+cache" + block.Cache.TTL)
+			}
+		}
+	}
+	if len(req.System) > 0 {
+		b.WriteString("S[")
+		blocks(req.System)
+		b.WriteString("] ")
+	}
+	for i, m := range req.Messages {
+		if i > 0 {
+			b.WriteString(" ")
+		}
+		b.WriteString(m.Role.String()[:1] + "[")
+		blocks(m.Blocks)
+		b.WriteString("]")
+		if m.Prefix {
+			b.WriteString("prefix")
+		}
+	}
+	return b.String()
+}
+
+func TestMessages(t *testing.T) {
+	f := func(messages, want string, losses ...string) {
+		t.Helper()
+		req := chat(t, `{"model":"m","messages":`+messages+`}`)
+		if got := sketch(req); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", messages, got, want)
+		}
+		var lost []string
+		for _, l := range req.Losses {
+			lost = append(lost, l.Path+";"+l.Why)
+		}
+		if strings.Join(lost, ",") != strings.Join(losses, ",") {
+			t.Errorf("%s: losses %v, want %v", messages, lost, losses)
+		}
+	}
+	f(`[{"role":"system","content":"S"},{"role":"developer","content":[{"type":"text","text":"D","cache_control":{"type":"ephemeral","ttl":"1h"}}]},{"role":"user","content":"hi"}]`,
+		`S["S" "D"+cache1h] u["hi"]`)
+	f(`[{"role":"user","content":"a"},{"role":"system","content":"mid"}]`, `u["a"] s["mid"]`)
+	f(`[{"role":"user","content":{"type":"text","text":"object"}}]`, `u["object"]`)
+	f(`[{"content":"role last","role":"user"}]`, `u["role last"]`)
+	f(`[{"role":"user","content":["a",{"type":"text","text":"b"}]}]`, `u["a" "b"]`)
+	f(`[{"role":"user","content":null}]`, `u[""]`)
+	f(`[{"role":"user","content":"a","name":"bob"}]`, `u["a"]`, "messages[0].name;unsupported")
+	f(`[{"role":"user","content":"a","mood":"good"}]`, `u["a"]`, "messages[0].mood;ignored")
+	f(`[{"role":"user","content":[{"type":"text","text":"a","mood":1}]}]`, `u["a"]`, "messages[0].content[0].mood;ignored")
+	f(`[{"role":"user","content":[{"type":"image_url","image_url":"data:image/jpeg;base64,iVBORw0K"}]}]`, `u[media:png::iVBORw0K]`)
+	f(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image\/png;base64,iVBORw0K","detail":"high"}}]}]`,
+		`u[media:png::iVBORw0K]`, "messages[0].content[0].image_url.detail;unsupported")
+	f(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"s3://b/k.png"}}]}]`, `u[media:png::s3://b/k.png]`)
+	f(`[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBORw0K"}}]}]`, `u[media:png::iVBORw0K]`)
+	f(`[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0x","filename":"a.pdf"}}]}]`, `u[media:pdf:a.pdf:JVBERi0x]`)
+	f(`[{"role":"user","content":[{"type":"file","file":{"file_data":"YSxi","filename":"a.csv"}}]}]`, `u[media:csv:a.csv:YSxi]`)
+	f(`[{"role":"user","content":[{"type":"file","file":{"file_data":"YSxi","format":"text/markdown"}}]}]`, `u[media:md::YSxi]`)
+	f(`[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklG","format":"wav"}}]}]`, `u[media:wav::UklG]`)
+	f(`[{"role":"user","content":"a"},{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0x"}}]`, `u["a"] u[media:pdf::JVBERi0x]`)
+	f(`[{"role":"user","content":[{"type":"guarded_text","text":"g"},{"type":"grounding_source","text":"s"}]}]`, `u[guarded:"g"[] guarded:"s"[grounding_source]]`)
+	f(`[{"role":"assistant","content":"Hel","prefix":true}]`, `a["Hel"]prefix`)
+	f(`[{"role":"assistant","content":null,"refusal":"no","annotations":[],"audio":null,"function_call":null,"reasoning_content":"hm","provider_specific_fields":{"a":1}}]`, `a["no"]`)
+	f(`[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}],"content":"let me","thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"U0lH"},{"type":"redacted_thinking","data":"cmVk"}]}]`,
+		`a[thinking:hm:U0lH redacted:cmVk "let me" call:1:f:{"a":1}]`)
+	f(`[{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":""}},{"id":"2","function":{"name":"g","arguments":{"b":2}}}]},{"role":"tool","tool_call_id":"1","content":"5 C"},{"role":"tool","tool_call_id":"2","content":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]}]`,
+		`a[call:1:f:{} call:2:g:{"b":2}] u[result:1:"5 C"] u[result:2:"x"+cache]`)
+	f(`[{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{oops"}},{"id":"2","function":{"name":"f","arguments":"[1]"}}]}]`,
+		`a[call:1:f:{"_raw":"{oops"} call:2:f:{"value":[1]}]`, "messages[0].tool_calls[0].function.arguments;repaired", "messages[0].tool_calls[1].function.arguments;repaired")
+	f(`[{"role":"assistant","tool_calls":[{"id":"t1","function":{"name":"f","arguments":"{\"a\":1}{\"b\":2}"}}]},{"role":"tool","tool_call_id":"t1","content":"ok"}]`,
+		`a[call:t1:f:{"a":1} call:t1_1:f:{"b":2}] u[result:t1:"ok" result:t1_1:"(merged with t1)"]`, "messages[0].tool_calls[0].function.arguments;repaired")
+	f(`[{"role":"assistant","function_call":{"name":"f","arguments":"{}"}},{"role":"function","name":"f","content":"ok"}]`, `a[call:call_1:f:{}] u[result:call_1:"ok"]`)
+}
+
+func TestParameters(t *testing.T) {
+	req := chat(t, `{"model":"m","messages":[{"role":"user","content":"hi"}],"max_completion_tokens":6,"max_tokens":5,"temperature":0.2,"top_p":1,
+		"top_k":5,"stop":["A",""," ",null],"stream":true,"stream_options":{"include_usage":true,"x":1},"seed":7,"foo":{"bar": 1},"n":null,
+		"service_tier":"auto","user":"u1","metadata":{"tags":["a"],"k":"v"},"tags":["b"],"num_retries":3,"requestMetadata":{"c":"d"},
+		"performanceConfig":{"latency":"optimized"},"guardrailConfig":{"guardrailIdentifier":"g","guardrailVersion":"1"},
+		"reasoning_effort":{"effort":"low","summary":"auto"},"parallel_tool_calls":false,"extra_body":{"bar":2},"extra_headers":{"anthropic-beta":"x, y","z":"1"},
+		"anthropic_beta":["y","z"],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"},"strict":true}}}`)
+	got, err := json.Marshal(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(what string) {
+		t.Helper()
+		if !strings.Contains(string(got), what) {
+			t.Errorf("%s is not in %s", what, got)
+		}
+	}
+	f(`"MaxTokens":6`)
+	f(`"Temperature":0.2`)
+	f(`"TopP":1`)
+	f(`"TopK":5`)
+	f(`"Stop":["A"]`)
+	f(`"IncludeUsage":true`)
+	f(`"Params":[{"Name":"seed","Value":7}]`)
+	f(`"Extra":[{"Name":"foo","Value":{"bar":1}},{"Name":"bar","Value":2}]`)
+	f(`"Tier":"default"`)
+	f(`"Tags":["b"]`)
+	f(`"User":"u1"`)
+	f(`"Metadata":[{"Key":"c","Value":"d"}]`)
+	f(`"Latency":"optimized"`)
+	f(`"Effort":"low"`)
+	f(`"Betas":["x","y","z"]`)
+	f(`"ParallelTools":false`)
+	f(`"Schema":{"type":"object"}`)
+	for _, loss := range []string{"stream_options.x", "num_retries", "reasoning_effort.summary", "extra_headers.z"} {
+		f(`{"Path":"` + loss + `","Why":"ignored"}`)
+	}
+}
+
+func TestInternalNamesNeverReachTheModel(t *testing.T) {
+	for _, name := range []string{
+		"litellm_call_id", "fallbacks", "context_window_fallbacks", "num_retries", "max_retries", "stream_timeout", "request_timeout", "mock_response",
+		"cache", "caching", "no-log", "guardrails", "ttl", "rpm", "tpm", "weight", "order", "cache_control_injection_points", "headers", "proxy_server_request",
+		"hf_model_name", "roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token", "client_metadata", "input_cost_per_token", "output_cost_per_second",
+	} {
+		req := chat(t, `{"model":"m","messages":[{"role":"user","content":"hi"}],"`+name+`":{"a":1}}`)
+		if len(req.Extra)+len(req.Params) != 0 || len(req.Losses) != 1 || req.Losses[0].Path != name {
+			t.Errorf("%s: extra %v, losses %v", name, req.Extra, req.Losses)
+		}
+	}
+}
+
+func TestTools(t *testing.T) {
+	f := func(members, want string) {
+		t.Helper()
+		req := chat(t, `{"model":"m","messages":[{"role":"user","content":"hi"}],`+members+`}`)
+		var b strings.Builder
+		for _, tool := range req.Tools {
+			fmt.Fprintf(&b, "%s|%s|%s|%s%s ", tool.Name, tool.Description, tool.Schema, tool.Type, tool.Raw)
+		}
+		fmt.Fprintf(&b, "%d:%s", req.ToolChoice.Mode, req.ToolChoice.Name)
+		if b.String() != want {
+			t.Errorf("%s:\n got %s\nwant %s", members, b.String(), want)
+		}
+	}
+	f(`"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"a": 1}}}],"tool_choice":"auto"`, `f|d|{"a": 1}| 1:`)
+	f(`"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":"required"`, `f||{"type":"object"}| 3:`)
+	f(`"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{"x":1}}}}],"tool_choice":{"type":"tool","name":"f"}`, `f||{"x":1}| 4:f`)
+	f(`"tools":[{"type":"computer_20250124","name":"computer","display_width_px":1}]`,
+		`computer|||computer_20250124{"type":"computer_20250124","name":"computer","display_width_px":1} 0:`)
+	f(`"functions":[{"name":"f","parameters":{}}],"function_call":{"name":"f"}`, `f||{}| 4:f`)
+	f(`"tools":[{"name":"f","input_schema":{}},{"name":"g","input_schema":{}}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"g"}}]}}`, `g||{}| 3:`)
+	f(`"tools":[],"tool_choice":"none"`, `2:`)
+}
+
+func TestCompletionPrompt(t *testing.T) {
+	f := func(body, want, param string) {
+		t.Helper()
+		req, _, err := DecodeCompletion([]byte(body))
+		var e *llm.Error
+		if errors.As(err, &e) {
+			if e.Param != param {
+				t.Errorf("%s: refused %q (%s), want %q", body, e.Param, e.Message, param)
+			}
+			return
+		}
+		if err != nil || param != "" || sketch(req) != want {
+			t.Errorf("%s: got %v, %v", body, req, err)
+		}
+	}
+	f(`{"model":"m","prompt":"hi","max_tokens":5,"echo":false,"best_of":1,"suffix":null}`, `u["hi"]`, "")
+	f(`{"model":"m","prompt":["hi"]}`, `u["hi"]`, "")
+	f(`{"model":"m","prompt":["a","b"]}`, "", "prompt[1]")
+	f(`{"model":"m","prompt":[1,2]}`, "", "prompt[0]")
+	f(`{"model":"m","prompt":""}`, "", "prompt")
+	f(`{"model":"m"}`, "", "prompt")
+	f(`{"prompt":"hi"}`, "", "model")
+	f(`{"model":"m","messages":[]}`, "", "messages")
+	f(`[]`, "", "request_body")
+}
+
+func FuzzDecodeChat(f *testing.F) {
+	for _, seed := range []string{
+		`{"model":"m","messages":[{"role":"user","content":"hi"}]}`,
+		`{"model":"m","messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"image_url","image_url":"data:image/png;base64,iVBORw0K"}]},{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{\"a\":1}"}}]},{"role":"tool","tool_call_id":"1","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"stop":["a"],"foo":1}`,
+		`{"model":"m","messages":[{"type":"file","file":{"file_data":"YQ==","filename":"a.txt"}}],"response_format":{"type":"json_object"}}`,
+		`{"model":"m","messages":[{"role":"function","name":"f","content":"x"}],"functions":[{"name":"f"}],"user_continue_message":{"role":"user","content":"go"}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		req, _, err := DecodeChat(body)
+		if err != nil {
+			var e *llm.Error
+			if !errors.As(err, &e) || e.Kind != llm.KindInvalid || e.Param == "" {
+				t.Fatalf("%q: an error that names no field: %v", body, err)
+			}
+			return
+		}
+		if !json.Valid(body) {
+			t.Fatalf("%q was accepted", body)
+		}
+		if _, err := json.Marshal(req); err != nil {
+			t.Fatalf("%q holds text that is not JSON: %v", body, err)
+		}
+	})
+}
