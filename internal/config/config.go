@@ -1,0 +1,276 @@
+package config
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/secret"
+)
+
+// Config is a whole configuration, every reference resolved. It is not changed after it was loaded.
+type Config struct {
+	// ModelList holds the deployments in the order of the file.
+	ModelList []Deployment
+	// LitellmSettings holds what applies to every call.
+	LitellmSettings LitellmSettings
+	// RouterSettings holds how a deployment is chosen. A key here wins over the same key in LitellmSettings.
+	RouterSettings RouterSettings
+	// GeneralSettings holds what concerns the server itself.
+	GeneralSettings GeneralSettings
+	// Credentials holds credential_list by credential_name. They are merged into the deployments that name them.
+	Credentials map[string]LitellmParams
+	// Environment holds environment_variables: what this file adds to the process environment for this configuration.
+	Environment map[string]secret.Secret
+	// Files holds every file that was read, the main one first.
+	Files []string
+}
+
+// Deployment is one entry of model_list: a way to call one model. Deployments with the same name form a model group.
+type Deployment struct {
+	// ModelName is what clients send as model. A * in it matches any text: bedrock/*, or * for every model.
+	ModelName string `yaml:"model_name"`
+	// Params says how the model is called.
+	Params LitellmParams `yaml:"litellm_params"`
+	// Info describes the model. Its ID is always set: the one from the file, else a hash of name and params.
+	Info ModelInfo `yaml:"model_info"`
+	// Pos is where the entry begins.
+	Pos Pos `yaml:"-"`
+}
+
+// LitellmParams says how one deployment is called: connection, identity, policy, and the parameters that a request
+// gets when the client leaves them out.
+type LitellmParams struct {
+	// Model is [bedrock/][route/]id, where the id is a model id, an inference profile or an ARN. The prefix bedrock/ can
+	// be left out when custom_llm_provider is bedrock or the id is clearly one of Bedrock's. Required.
+	Model string `yaml:"model" check:"no-comma"`
+	// CustomLLMProvider is bedrock, the only provider. Default: taken from the prefix of model.
+	CustomLLMProvider string `yaml:"custom_llm_provider"`
+	// ModelID goes into the URL instead of model: a provisioned, imported or application inference profile ARN. The
+	// family, the price and the capabilities still come from model.
+	ModelID string `yaml:"model_id" check:"no-comma"`
+
+	// AWSAccessKeyID is the id of a static key, aws_secret_access_key beside it.
+	AWSAccessKeyID string `yaml:"aws_access_key_id" check:"no-comma"`
+	// AWSSecretAccessKey is the secret of a static key.
+	AWSSecretAccessKey secret.Secret `yaml:"aws_secret_access_key" check:"no-comma"`
+	// AWSSessionToken belongs to a temporary key. That of the environment never joins a key configured here.
+	AWSSessionToken secret.Secret `yaml:"aws_session_token" check:"no-comma"`
+	// AWSRegionName is the region to call, such as eu-central-1. Default: the region in model or in its ARN, then
+	// AWS_REGION_NAME, AWS_REGION, AWS_DEFAULT_REGION, the profile's, the instance's, us-west-2.
+	AWSRegionName string `yaml:"aws_region_name" check:"no-comma,region"`
+	// AWSProfileName is a profile of the shared AWS files.
+	AWSProfileName string `yaml:"aws_profile_name" check:"no-comma"`
+	// AWSRoleName is the ARN of a role to assume, with the identity configured beside it, else the ambient one.
+	AWSRoleName string `yaml:"aws_role_name" check:"no-comma,role"`
+	// AWSSessionName is the RoleSessionName of the assumed role. Default: one made from the host's name.
+	AWSSessionName string `yaml:"aws_session_name" check:"no-comma,session-name"`
+	// AWSExternalID is the ExternalId that the role's trust policy asks for.
+	AWSExternalID string `yaml:"aws_external_id" check:"no-comma"`
+	// AWSSessionTags are the session tags of the assumed role, at most 50.
+	AWSSessionTags SessionTags `yaml:"aws_session_tags"`
+	// AWSSessionPolicy is an inline session policy (JSON) for the assumed role. Default: none.
+	AWSSessionPolicy string `yaml:"aws_session_policy"`
+	// AWSRoleDuration is the life of the assumed role's credentials. Default: what STS gives, one hour.
+	AWSRoleDuration time.Duration `yaml:"aws_role_duration" check:"not-negative"`
+	// AWSWebIdentityToken is a token, a file, or a source (oidc/file/…, oidc/env/…) for AssumeRoleWithWebIdentity.
+	// It needs aws_role_name.
+	AWSWebIdentityToken secret.Secret `yaml:"aws_web_identity_token" check:"no-comma"`
+	// AWSSTSEndpoint is the URL of STS. Default: the one of the region.
+	AWSSTSEndpoint string `yaml:"aws_sts_endpoint" check:"no-comma,url"`
+	// AWSBedrockRuntimeEndpoint is the URL of bedrock-runtime. It wins over api_base. Default: the one of the region.
+	AWSBedrockRuntimeEndpoint string `yaml:"aws_bedrock_runtime_endpoint" check:"no-comma,url"`
+	// AWSBedrockControlPlaneEndpoint is the URL of the control plane. Default: the one of the region.
+	AWSBedrockControlPlaneEndpoint string `yaml:"aws_bedrock_control_plane_endpoint" check:"no-comma,url"`
+	// AWSBedrockAgentRuntimeEndpoint is the URL of bedrock-agent-runtime. Default: the one of the region.
+	AWSBedrockAgentRuntimeEndpoint string `yaml:"aws_bedrock_agent_runtime_endpoint" check:"no-comma,url"`
+	// AWSBedrockProjectID is the project that calls to Bedrock's Mantle endpoint are booked to.
+	AWSBedrockProjectID string `yaml:"aws_bedrock_project_id" check:"no-comma"`
+	// APIKey is a Bedrock API key. It is sent as a bearer token and nothing is signed. Empty means: none.
+	APIKey secret.Secret `yaml:"api_key"`
+	// APIBase is the URL of bedrock-runtime; with the converse_like route the whole URL, nothing appended.
+	APIBase string `yaml:"api_base" check:"no-comma,url"`
+	// AllowHTTPUpstream permits http:// towards hosts that are neither loopback nor private. Default: false.
+	AllowHTTPUpstream bool `yaml:"allow_http_upstream"`
+	// CredentialName names the entry of credential_list whose values apply where no value stands here.
+	CredentialName string `yaml:"litellm_credential_name"`
+	// ExtraHeaders are sent on every call upstream, before signing. Authorization here replaces ours.
+	ExtraHeaders map[string]secret.Secret `yaml:"extra_headers"`
+
+	// DropParams removes OpenAI parameters that the model does not know instead of refusing the request.
+	// Default: litellm_settings.drop_params.
+	DropParams *bool `yaml:"drop_params"`
+	// AdditionalDropParams are paths that are always removed from requests, such as response_format or tools[*].strict.
+	AdditionalDropParams []string `yaml:"additional_drop_params"`
+	// AllowedOpenAIParams are OpenAI parameters that pass without a check.
+	AllowedOpenAIParams []string `yaml:"allowed_openai_params"`
+	// ModifyParams allows repairs of requests that Bedrock would refuse. Default: litellm_settings.modify_params.
+	ModifyParams *bool `yaml:"modify_params"`
+	// UserContinueMessage is the message that repairs a conversation where a user turn is missing.
+	UserContinueMessage json.RawMessage `yaml:"user_continue_message" check:"message"`
+	// AssistantContinueMessage is the message that repairs a conversation where an assistant turn is missing.
+	AssistantContinueMessage json.RawMessage `yaml:"assistant_continue_message" check:"message"`
+	// OnClientDisconnect is cancel (end the call upstream) or drain (read it to its end, for its usage).
+	// Default: general_settings.on_client_disconnect.
+	OnClientDisconnect Disconnect `yaml:"on_client_disconnect" check:"disconnect"`
+
+	// Timeout bounds a whole call that is not a stream. 0 or absent: router_settings.timeout.
+	Timeout time.Duration `yaml:"timeout" check:"not-negative"`
+	// StreamTimeout bounds the time to the first event of a stream. 0 or absent: router_settings.stream_timeout.
+	StreamTimeout time.Duration `yaml:"stream_timeout" check:"not-negative"`
+	// StreamIdleTimeout bounds the silence between two events of a stream. 0 or absent: the router's.
+	StreamIdleTimeout time.Duration `yaml:"stream_idle_timeout" check:"not-negative"`
+	// ConnectTimeout bounds the TCP and TLS handshake. 0 or absent: the router's.
+	ConnectTimeout time.Duration `yaml:"connect_timeout" check:"not-negative"`
+	// FirstByteTimeout bounds the wait for the answer's headers. 0 or absent: the router's.
+	FirstByteTimeout time.Duration `yaml:"first_byte_timeout" check:"not-negative"`
+	// MaxRetries is how often a failed call is tried again. Default: the router's.
+	MaxRetries *int `yaml:"max_retries" check:"not-negative"`
+	// NumRetries is LiteLLM's other name for max_retries, and wins over it.
+	NumRetries *int `yaml:"num_retries" check:"not-negative"`
+
+	// Weight is the deployment's share when its group is shuffled. Default: rpm, else tpm, else equal shares.
+	Weight *float64 `yaml:"weight" check:"not-negative"`
+	// RPM is the deployment's quota of requests per minute. It weighs the shuffle; it is not enforced.
+	RPM *int `yaml:"rpm" check:"not-negative"`
+	// TPM is the deployment's quota of tokens per minute. It weighs the shuffle; it is not enforced.
+	TPM *int `yaml:"tpm" check:"not-negative"`
+	// Order ranks the deployments of a group: the lowest is used while it works.
+	Order *int `yaml:"order"`
+	// Tags are what requests can ask for with tag filtering.
+	Tags []string `yaml:"tags"`
+	// MaxParallelRequests bounds the calls in flight to this deployment. Default: no bound.
+	MaxParallelRequests *int `yaml:"max_parallel_requests" check:"not-negative"`
+	// MaxBudget is what the deployment may cost in one budget_duration, in USD. Default: no bound.
+	MaxBudget *float64 `yaml:"max_budget" check:"not-negative"`
+	// BudgetDuration is the period of max_budget. Default: for ever.
+	BudgetDuration time.Duration `yaml:"budget_duration" check:"not-negative"`
+	// MockResponse is answered without a call to AWS.
+	MockResponse string `yaml:"mock_response"`
+
+	// Prices replace the catalogue's, by LiteLLM's names such as input_cost_per_token: USD per unit. 0 is a price: free.
+	Prices map[string]float64 `yaml:"-"`
+
+	// Defaults is a JSON object with every other key, in the order of the file: OpenAI's parameters and those of the
+	// model's family. They are used where a client leaves the field out. nil when there are none.
+	Defaults json.RawMessage `yaml:"-"`
+}
+
+// ModelInfo describes a deployment's model.
+type ModelInfo struct {
+	// ID names the deployment and is stable over restarts and replicas. Default: SHA-256 of name and params, in hex.
+	ID string `yaml:"id"`
+	// Mode is what the model does: chat, completion, embedding, image_generation, rerank …. Default: the catalogue's.
+	Mode string `yaml:"mode" check:"mode"`
+	// BaseModel is the model whose price and capabilities apply when the id in model is opaque.
+	BaseModel string `yaml:"base_model"`
+	// MaxTokens is the largest number of tokens in an answer. Default: the catalogue's.
+	MaxTokens *int `yaml:"max_tokens" check:"not-negative"`
+	// MaxInputTokens is the size of the context in tokens. Default: the catalogue's.
+	MaxInputTokens *int `yaml:"max_input_tokens" check:"not-negative"`
+	// MaxOutputTokens is the same as max_tokens, and wins over it.
+	MaxOutputTokens *int `yaml:"max_output_tokens" check:"not-negative"`
+	// GuardrailOverridable lets a client replace a guardrailConfig of litellm_params. Default: false.
+	GuardrailOverridable bool `yaml:"guardrail_overridable"`
+	// Prices replace the catalogue's, as in litellm_params, which wins.
+	Prices map[string]float64 `yaml:"-"`
+	// Supports holds the supports_… keys without that prefix: what the model can do, whatever the catalogue says.
+	Supports map[string]bool `yaml:"-"`
+	// Extra is a JSON object with every other key, in the order of the file. /model/info gives it back.
+	// nil when there are none.
+	Extra json.RawMessage `yaml:"-"`
+}
+
+// LitellmSettings holds what applies to every call.
+type LitellmSettings struct {
+	// DropParams removes OpenAI parameters that the model does not know instead of refusing the request. Default: false.
+	DropParams bool `yaml:"drop_params"`
+	// ModifyParams allows repairs of requests that Bedrock would refuse. Default: false.
+	ModifyParams bool `yaml:"modify_params"`
+	// RequestTimeout bounds a whole call that is not a stream. The timeout of the router or of a deployment wins.
+	// Default: none, the router's 600 s apply.
+	RequestTimeout time.Duration `yaml:"request_timeout" check:"not-negative"`
+	// JSONLogs writes the log as JSON lines. Default: false.
+	JSONLogs bool `yaml:"json_logs"`
+	// SetVerbose sets the log level to debug. Default: false.
+	SetVerbose bool `yaml:"set_verbose"`
+	// ModelGroupSettings holds settings for some model groups only.
+	ModelGroupSettings ModelGroupSettings `yaml:"model_group_settings"`
+}
+
+// ModelGroupSettings holds settings for some model groups only.
+type ModelGroupSettings struct {
+	// ForwardClientHeaders lists the groups whose calls carry the client's x- headers. Default: none.
+	ForwardClientHeaders []string `yaml:"forward_client_headers_to_llm_api"`
+}
+
+// RouterSettings holds how a deployment of a model group is chosen and how long it may take.
+type RouterSettings struct {
+	// RoutingStrategy is simple-shuffle: a random deployment of the group, by weight. Default: simple-shuffle.
+	RoutingStrategy string `yaml:"routing_strategy" check:"strategy"`
+	// ModelGroupAlias gives further names to model groups: {name: group}, or {name: {model: group, hidden: true}}.
+	ModelGroupAlias Aliases `yaml:"model_group_alias"`
+	// Timeout bounds a whole call that is not a stream. Default: 600 s, or litellm_settings.request_timeout if set.
+	Timeout time.Duration `yaml:"timeout" check:"not-negative"`
+	// StreamTimeout bounds the time to the first event of a stream. Default: the timeout of the call.
+	StreamTimeout time.Duration `yaml:"stream_timeout" check:"not-negative"`
+	// StreamIdleTimeout bounds the silence between two events of a stream. Default: 120 s.
+	StreamIdleTimeout time.Duration `yaml:"stream_idle_timeout" check:"not-negative"`
+	// ConnectTimeout bounds the TCP and TLS handshake. Default: 5 s.
+	ConnectTimeout time.Duration `yaml:"connect_timeout" check:"not-negative"`
+	// FirstByteTimeout bounds the wait for the answer's headers. Default: the timeout of the call.
+	FirstByteTimeout time.Duration `yaml:"first_byte_timeout" check:"not-negative"`
+}
+
+// GeneralSettings holds what concerns the server itself.
+type GeneralSettings struct {
+	// MasterKey is the administrator's key. With it every route but the health probes needs a key. Default: the variable
+	// OUTCROP_MASTER_KEY or LITELLM_MASTER_KEY; without any the server listens on loopback only.
+	MasterKey secret.Secret `yaml:"master_key"`
+	// PermitWeakMasterKey allows a listener that is reachable from outside to run without a master key, or with a
+	// publicly known one. Default: false, or the variable LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY.
+	PermitWeakMasterKey bool `yaml:"dangerously_permit_weak_or_unset_master_key"`
+	// DatabaseURL says where keys and spend are kept: sqlite:PATH. Default: a SQLite file beside the configuration.
+	DatabaseURL secret.Secret `yaml:"database_url"`
+	// KeyHeaderName is a further header that carries the client's key. Default: none.
+	KeyHeaderName string `yaml:"litellm_key_header_name" check:"header"`
+	// MaxRequestSizeMB bounds a request's body in MiB; larger ones get 413. Default: 32.
+	MaxRequestSizeMB float64 `yaml:"max_request_size_mb" check:"positive"`
+	// ForwardClientHeaders sends the client's x- headers and anthropic-beta upstream, for all models. Default: false.
+	ForwardClientHeaders bool `yaml:"forward_client_headers_to_llm_api"`
+	// IncludeCallID adds litellm_call_id to error bodies. Default: false.
+	IncludeCallID bool `yaml:"include_call_id_in_error_body"`
+	// OnClientDisconnect is cancel or drain: what becomes of a call whose client has gone. Default: cancel.
+	OnClientDisconnect Disconnect `yaml:"on_client_disconnect" check:"disconnect"`
+	// ShutdownDelay is the time between the stop signal and the closing of the listeners. Default: 0 s.
+	ShutdownDelay time.Duration `yaml:"shutdown_delay" check:"not-negative"`
+	// GracefulShutdownTimeout is the time that running requests get after the stop signal. Default: 30 s, or the
+	// variable GRACEFUL_SHUTDOWN_TIMEOUT.
+	GracefulShutdownTimeout time.Duration `yaml:"graceful_shutdown_timeout" check:"not-negative"`
+}
+
+// Disconnect says what becomes of a call whose client has gone. The zero value means: as the level above says.
+type Disconnect string
+
+const (
+	// Cancel ends the call upstream at once.
+	Cancel Disconnect = "cancel"
+	// Drain reads the call to its end, within bounds, to learn its usage.
+	Drain Disconnect = "drain"
+)
+
+// SessionTag is one session tag of an assumed role.
+type SessionTag struct{ Key, Value string }
+
+// SessionTags are the session tags of an assumed role, in the order of the file.
+type SessionTags []SessionTag
+
+// Alias is what a further name of a model group stands for.
+type Alias struct {
+	// Model is the group's name.
+	Model string
+	// Hidden leaves the alias out of /models. It works all the same.
+	Hidden bool
+}
+
+// Aliases maps further names to model groups.
+type Aliases map[string]Alias
