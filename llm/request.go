@@ -1,6 +1,10 @@
 package llm
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // Request is one chat turn to be answered: what every dialect decodes to and every codec encodes from. Pointers and
 // nil slices mean "unsaid": nothing is sent upstream for them, so AWS's own default holds.
@@ -129,6 +133,17 @@ func (r *Request) Unsupported(param, model string) *Error {
 	}
 }
 
+// AddBetas adds the flags of an anthropic-beta value, a comma list or a JSON array, each once, in the order in which they
+// are first seen.
+func (r *Request) AddBetas(value string) {
+	for flag := range strings.SplitSeq(value, ",") {
+		flag = strings.Trim(flag, " \t\"[]")
+		if flag != "" && !slices.Contains(r.Betas, flag) {
+			r.Betas = append(r.Betas, flag)
+		}
+	}
+}
+
 // ApplyDefaults fills what the client left unsaid from d, the deployment's defaults. Objects are replaced whole, lists
 // of fields and metadata pairs are merged by name; the client's value wins everywhere.
 func (r *Request) ApplyDefaults(d *Request) {
@@ -168,9 +183,7 @@ func (r *Request) ApplyDefaults(d *Request) {
 		r.Guardrail = d.Guardrail
 	}
 	for _, b := range d.Betas {
-		if !contains(r.Betas, b) {
-			r.Betas = append(r.Betas, b)
-		}
+		r.AddBetas(b)
 	}
 	if r.User == "" {
 		r.User = d.User
@@ -207,15 +220,6 @@ func Lookup(fields []Field, name string) json.RawMessage {
 func hasPair(pairs []Pair, key string) bool {
 	for i := range pairs {
 		if pairs[i].Key == key {
-			return true
-		}
-	}
-	return false
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
 			return true
 		}
 	}

@@ -156,26 +156,7 @@ func (d *decoder) extraHeaders(path string) error {
 		if err != nil {
 			return err
 		}
-		d.req.Betas = AppendBetas(d.req.Betas, value)
+		d.req.AddBetas(value)
 	}
 	return err
-}
-
-// AppendBetas adds the flags of an anthropic-beta value, a comma list, to betas: trimmed, each once, in the order in
-// which they were first seen.
-func AppendBetas(betas []string, value string) []string {
-next:
-	for flag := range strings.SplitSeq(value, ",") {
-		flag = strings.Trim(flag, " \t\"[]")
-		if flag == "" {
-			continue
-		}
-		for _, b := range betas {
-			if b == flag {
-				continue next
-			}
-		}
-		betas = append(betas, flag)
-	}
-	return betas
 }

@@ -467,12 +467,12 @@ func (d *decoder) requestMetadata() error {
 func (d *decoder) betas() error {
 	if d.s.Peek() == jsonscan.KindString {
 		word, err := d.word("anthropic_beta")
-		d.req.Betas = AppendBetas(d.req.Betas, word)
+		d.req.AddBetas(word)
 		return err
 	}
 	list, err := d.strings("anthropic_beta")
 	for _, flag := range list {
-		d.req.Betas = AppendBetas(d.req.Betas, flag)
+		d.req.AddBetas(flag)
 	}
 	return err
 }

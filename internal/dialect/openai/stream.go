@@ -230,9 +230,14 @@ func (c *Chunks) Finish(dst []byte, tail *llm.Tail) []byte {
 	c.finished = true
 	dst = c.start(dst)
 	dst = append(dst, c.head...)
-	dst = append(dst, choice+`{`...)
+	dst = append(dst, choice+`{},"finish_reason":"`...)
+	dst = append(dst, FinishReason(c.stop, len(c.calls) > 0, c.legacy)...)
+	dst = append(dst, `"}]`...)
+	if c.includeUsage {
+		dst = append(dst, `,"usage":null`...)
+	}
 	if c.stopRaw != "" {
-		dst = append(dst, `"provider_specific_fields":{"stop_reason":`...)
+		dst = append(dst, `,"provider_specific_fields":{"stop_reason":`...)
 		dst = llm.AppendString(dst, c.stopRaw)
 		if tail != nil && len(tail.Trace) > 0 {
 			dst = append(dst, `,"trace":`...)
@@ -243,12 +248,6 @@ func (c *Chunks) Finish(dst []byte, tail *llm.Tail) []byte {
 			dst = append(dst, tail.Fields...)
 		}
 		dst = append(dst, '}')
-	}
-	dst = append(dst, `},"finish_reason":"`...)
-	dst = append(dst, FinishReason(c.stop, len(c.calls) > 0, c.legacy)...)
-	dst = append(dst, `"}]`...)
-	if c.includeUsage {
-		dst = append(dst, `,"usage":null`...)
 	}
 	dst = appendTail(dst, tail)
 	return append(dst, "}\n\n"...)

@@ -52,14 +52,14 @@ func TestChunks(t *testing.T) {
 	usage := llm.Event{Kind: llm.EventUsage, Usage: &llm.Usage{Input: 10, Output: 20, Total: 30}}
 	const role = `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]`
 	finish := func(raw, reason string) string {
-		return `{"index":0,"delta":{"provider_specific_fields":{"stop_reason":"` + raw + `"}},"finish_reason":"` + reason + `"}]`
+		return `{"index":0,"delta":{},"finish_reason":"` + reason + `"}],"provider_specific_fields":{"stop_reason":"` + raw + `"}`
 	}
 
 	f(false, false, []llm.Event{start, text("Hel"), text(""), {Kind: llm.EventText, Text: llm.RawText([]byte(`lo \u00e9\n`))}, {Kind: llm.EventBlockStop}, stop(llm.StopEnd, "end_turn"), usage},
 		role, `{"index":0,"delta":{"content":"Hel"},"finish_reason":null}]`, `{"index":0,"delta":{"content":"lo \u00e9\n"},"finish_reason":null}]`, finish("end_turn", "stop"))
 
 	f(true, false, []llm.Event{start, text("a"), stop(llm.StopLength, "max_tokens"), usage},
-		role+`,"usage":null`, `{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null`, finish("max_tokens", "length")+`,"usage":null`,
+		role+`,"usage":null`, `{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null`, `{"index":0,"delta":{},"finish_reason":"length"}],"usage":null,"provider_specific_fields":{"stop_reason":"max_tokens"}`,
 		`],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30,"prompt_tokens_details":{"cached_tokens":0}}`)
 
 	tool := func(block int32, id, name string) llm.Event {
@@ -92,7 +92,7 @@ func TestChunks(t *testing.T) {
 		`{"index":0,"delta":{"reasoning_content":"","thinking_blocks":[{"type":"thinking","index":0,"thinking":"","signature":"U0lH"}],"provider_specific_fields":{"reasoningContent":{"signature":"U0lH"}}},"finish_reason":null}]`,
 		`{"index":0,"delta":{"reasoning_content":"","thinking_blocks":[{"type":"redacted_thinking","index":1,"data":"cmVk"}],"provider_specific_fields":{"reasoningContent":{"redactedContent":"cmVk"}}},"finish_reason":null}]`,
 		`{"index":0,"delta":{"content":"ok"},"finish_reason":null}]`,
-		`{"index":0,"delta":{"provider_specific_fields":{"stop_reason":"end_turn","trace":{"guardrail":{}}}},"finish_reason":"stop"}],"service_tier":"flex","trace":{"guardrail":{}}`)
+		`{"index":0,"delta":{},"finish_reason":"stop"}],"provider_specific_fields":{"stop_reason":"end_turn","trace":{"guardrail":{}}},"service_tier":"flex","trace":{"guardrail":{}}`)
 }
 
 func TestFinishReasons(t *testing.T) {

@@ -1,0 +1,92 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// ErrNoPrice says that a kind of token was used for which no price is known. An unknown price is never zero.
+var ErrNoPrice = errors.New("no price is known for a kind of token that was used")
+
+// ErrUsage says that a usage is none: a count is negative, or so large that its price cannot be written.
+var ErrUsage = errors.New("the usage cannot be priced")
+
+// Amount is a sum of money in pico-dollars (1e-12 USD): small enough for the price of one token, so that nothing is
+// rounded before the end, and large enough for nine million dollars.
+type Amount int64
+
+const picoPerDollar = 1_000_000_000_000
+
+// Nanos returns the amount in nano-dollars (1e-9 USD), rounded half up.
+func (a Amount) Nanos() int64 { return (int64(a) + 500) / 1000 }
+
+// Dollars returns the amount in USD, for showing.
+func (a Amount) Dollars() float64 { return float64(a) / picoPerDollar }
+
+// String returns the amount in USD as a decimal number without trailing zeros.
+func (a Amount) String() string {
+	sign := ""
+	if a < 0 {
+		sign, a = "-", -a
+	}
+	whole, rest := int64(a)/picoPerDollar, int64(a)%picoPerDollar
+	if rest == 0 {
+		return sign + strconv.FormatInt(whole, 10)
+	}
+	return sign + strconv.FormatInt(whole, 10) + "." + strings.TrimRight(fmt.Sprintf("%012d", rest), "0")
+}
+
+// Lines are the parts of a cost.
+type Lines struct{ Input, Output, CacheRead, CacheWrite5m, CacheWrite1h Amount }
+
+// Total returns the sum of the lines.
+func (l Lines) Total() Amount {
+	return l.Input + l.Output + l.CacheRead + l.CacheWrite5m + l.CacheWrite1h
+}
+
+// Cost returns what AWS will bill for u under p. tier is the service tier in AWS's answer, which is the one billed. A
+// prompt longer than one of p's bounds is billed at that bound's rates as a whole, its answer included. See
+// docs/pricing.md. The error is ErrNoPrice or ErrUsage.
+func Cost(u llm.Usage, p catalog.Price, tier string) (Amount, error) {
+	lines, err := CostLines(u, p, tier)
+	return lines.Total(), err
+}
+
+// CostLines is Cost by kinds of tokens.
+func CostLines(u llm.Usage, p catalog.Price, tier string) (Lines, error) {
+	var l Lines
+	rates := p.At(u.Prompt(), tier)
+	for _, part := range []struct {
+		tokens int64
+		rate   catalog.Rate
+		line   *Amount
+	}{
+		{u.Input, rates.Input, &l.Input},
+		{u.Output, rates.Output, &l.Output},
+		{u.CacheRead, rates.CacheRead, &l.CacheRead},
+		{u.CacheWrite5m, rates.CacheWrite5m, &l.CacheWrite5m},
+		{u.CacheWrite1h, rates.CacheWrite1h, &l.CacheWrite1h},
+	} {
+		if part.tokens == 0 {
+			continue
+		}
+		if !part.rate.Known {
+			return Lines{}, ErrNoPrice
+		}
+		if part.tokens < 0 || part.rate.Pico < 0 {
+			return Lines{}, ErrUsage
+		}
+		high, low := bits.Mul64(uint64(part.tokens), uint64(part.rate.Pico))
+		if high != 0 || low > 1<<60 { // five lines of this size still fit
+			return Lines{}, ErrUsage
+		}
+		*part.line = Amount(low) //nolint:gosec // bounded above
+	}
+	return l, nil
+}

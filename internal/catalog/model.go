@@ -1,0 +1,184 @@
+package catalog
+
+import (
+	"slices"
+	"sort"
+)
+
+// Support says whether a model has a capability.
+type Support uint8
+
+// What is known of a capability.
+const (
+	// Unknown: nobody has said; AWS decides.
+	Unknown Support = iota
+	// No: the model is known to lack it.
+	No
+	// Yes: the model has it.
+	Yes
+)
+
+// Capability is the name of something that a model can do.
+type Capability = string
+
+// The capabilities that the catalogue tells.
+const (
+	Tools                  Capability = "tools"
+	ToolChoice             Capability = "tool_choice"
+	ForcedTool             Capability = "forced_tool" // a call can be demanded
+	ParallelTools          Capability = "parallel_tools"
+	ParallelToolsSwitch    Capability = "parallel_tools_switch" // parallel calls can be switched off
+	StrictTools            Capability = "strict_tools"
+	ToolSearch             Capability = "tool_search"
+	ToolResultImages       Capability = "tool_result_images"
+	Vision                 Capability = "vision"
+	ImageInput             Capability = "image_input"
+	EmbedImage             Capability = "embed_image"
+	Documents              Capability = "documents"
+	Video                  Capability = "video"
+	AudioIn                Capability = "audio_in"
+	AudioOut               Capability = "audio_out"
+	PromptCache            Capability = "cache"
+	CacheBreakpoint        Capability = "cache_breakpoint"
+	Thinking               Capability = "reasoning"
+	JSONSchema             Capability = "json_schema"
+	NativeStructured       Capability = "structured_native"          // native structured output always
+	NativeStructuredOnly   Capability = "structured_native_converse" // native structured output while thinking
+	ComputerUse            Capability = "computer_use"
+	Prefill                Capability = "prefill"
+	SystemPrompt           Capability = "system"
+	MidSystem              Capability = "mid_system" // a system message in mid-conversation
+	Sampling               Capability = "sampling"   // temperature and top_p
+	OutputEffort           Capability = "output_effort"
+	RegexLookaround        Capability = "regex_lookaround"
+	CanvasEdit             Capability = "canvas_edit"
+	OpenAIPath             Capability = "openai_path"             // Mantle serves it under /openai/v1
+	ChatInlineReasoning    Capability = "cc_inline_reasoning"     // of bedrock-runtime's Chat Completions
+	ChatJSONSchema         Capability = "cc_json_schema"          // likewise
+	ChatToolsWithReasoning Capability = "cc_tools_with_reasoning" // likewise
+	Compaction             Capability = "compaction"              // Claude's own compaction of a conversation
+	WebSearch              Capability = "web_search"              // Anthropic's search on the server
+	NativeStreaming        Capability = "native_streaming"
+	CacheKeepsThinking     Capability = "cache_keeps_thinking" // thinking of earlier turns stays in the cached prefix
+)
+
+func allCapabilities() []Capability {
+	return []Capability{
+		Tools, ToolChoice, ForcedTool, ParallelTools, ParallelToolsSwitch, StrictTools, ToolSearch, ToolResultImages, Vision, ImageInput, EmbedImage,
+		Documents, Video, AudioIn, AudioOut, PromptCache, CacheBreakpoint, Thinking, JSONSchema, NativeStructured, NativeStructuredOnly, ComputerUse,
+		Prefill, SystemPrompt, MidSystem, Sampling, OutputEffort, RegexLookaround, CanvasEdit, OpenAIPath, ChatInlineReasoning, ChatJSONSchema,
+		ChatToolsWithReasoning, Compaction, WebSearch, NativeStreaming, CacheKeepsThinking,
+	}
+}
+
+// Model is a base model. It is not changed after it was read.
+type Model struct {
+	// ID is the model's own id, without a profile's prefix.
+	ID string `json:"id"`
+	// Provider and Family group models; Body names the schema of their InvokeModel bodies.
+	Provider string `json:"provider"`
+	Family   string `json:"family"`
+	Body     string `json:"body"`
+	// Mode is what the model does: chat, responses, embedding, image, image_edit, rerank, realtime, video or guardrail.
+	Mode string `json:"mode"`
+	// Input and Output are modalities: text, image, document, video, audio; embedding, score.
+	Input  []string `json:"input"`
+	Output []string `json:"output"`
+	// Route is the API that answers a name without a route word.
+	Route Route `json:"route"`
+	// Streams is false for models that only answer whole; nil means that they stream.
+	Streaming *bool `json:"streams,omitempty"`
+	// Converse says what Converse lacks for the model; nil means nothing.
+	Converse *ConverseLimits `json:"converse,omitempty"`
+	// ProfileOnly: on-demand calls need an inference profile.
+	ProfileOnly bool `json:"profile_only,omitempty"`
+	// Context is the input window and MaxOutput the longest answer, in tokens; 0 is unknown. Dimensions is the length of an
+	// embedding.
+	Context    int64 `json:"context,omitempty"`
+	MaxOutput  int64 `json:"max_output,omitempty"`
+	Dimensions int64 `json:"dimensions,omitempty"`
+	// EndOfLife is the day on which AWS ends the model, YYYY-MM-DD.
+	EndOfLife string `json:"end_of_life,omitempty"`
+	// Reasoning says how the model is asked to think; nil means that it has no parameter for it.
+	Reasoning *Reasoning `json:"reasoning,omitempty"`
+	// Cache says what prompt caching takes; nil means that the model has none.
+	Cache *Cache `json:"cache,omitempty"`
+	// Capabilities are names from the list above; "!" in front says that the model is known to lack it.
+	Capabilities []string `json:"capabilities,omitempty"`
+	// Endpoints are the OpenAI-shaped endpoints known for the model.
+	Endpoints []string `json:"endpoints,omitempty"`
+
+	Prices               prices                        `json:"price"`
+	ImagePrices          map[string]float64            `json:"image_prices,omitempty"`
+	ProvisionedPerSecond map[string]map[string]float64 `json:"provisioned_per_second,omitempty"`
+	ProfileOverrides     map[string]*override          `json:"profiles,omitempty"`
+	RegionOverrides      map[string]*override          `json:"regions,omitempty"`
+	Surfaces             map[string]*override          `json:"surfaces,omitempty"`
+	Aliases              []*override                   `json:"aliases,omitempty"`
+	Note                 string                        `json:"note,omitempty"`
+}
+
+// ConverseLimits is what Converse lacks for a model.
+type ConverseLimits struct {
+	// Support is no, limited, or empty for full.
+	Support string `json:"support,omitempty"`
+	// Streams is false where ConverseStream refuses the model, System where Converse refuses system prompts.
+	Streams *bool `json:"streams,omitempty"`
+	System  *bool `json:"system,omitempty"`
+}
+
+// Reasoning is how a model is asked to think.
+type Reasoning struct {
+	// Kind lists the ways: budget and adaptive (Claude), effort (a level), native (always, or by template).
+	Kind []string `json:"kinds"`
+	// AlwaysOn models cannot be told not to.
+	AlwaysOn bool `json:"always_on,omitempty"`
+	// Levels are those beyond low, medium and high; "!" in front says that the model refuses it.
+	Levels []string `json:"levels,omitempty"`
+	// Ceiling is the highest level that Converse takes.
+	Ceiling string `json:"ceiling,omitempty"`
+}
+
+// Cache is what prompt caching takes.
+type Cache struct {
+	// MinTokens is the shortest prefix that is cached, 0 when unknown. TTL lists the times to live: 5m, 1h.
+	MinTokens int64    `json:"min_tokens,omitempty"`
+	TTL       []string `json:"ttl,omitempty"`
+}
+
+// Supports says whether the model has a capability. It may be asked of a nil model, of which nothing is known.
+func (m *Model) Supports(c Capability) Support {
+	if m == nil {
+		return Unknown
+	}
+	for _, have := range m.Capabilities {
+		if have == c {
+			return Yes
+		}
+		if len(have) == len(c)+1 && have[0] == '!' && have[1:] == c {
+			return No
+		}
+	}
+	return Unknown
+}
+
+// HasConverse reports whether Converse serves the model; of an unknown one it is assumed.
+func (m *Model) HasConverse() bool {
+	return m == nil || m.Converse == nil || m.Converse.Support != "no"
+}
+
+// Streams reports whether the model can stream its answers.
+func (m *Model) Streams() bool { return m == nil || m.Streaming == nil || *m.Streaming }
+
+// Profiles returns the geographies of the model's cross-region inference profiles, sorted: us, eu, global, ….
+func (m *Model) Profiles() []string {
+	list := make([]string, 0, len(m.ProfileOverrides))
+	for name := range m.ProfileOverrides {
+		list = append(list, name)
+	}
+	sort.Strings(list)
+	return list
+}
+
+// Takes reports whether the model reads a modality.
+func (m *Model) Takes(modality string) bool { return slices.Contains(m.Input, modality) }
