@@ -1,0 +1,151 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Target is one request, sent again and again.
+type Target struct {
+	URL    string
+	Header http.Header
+	Body   []byte
+}
+
+// Client is an HTTP client that keeps as many connections as there are requests at once.
+func Client() *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}}
+}
+
+func (t *Target) do(ctx context.Context, c *http.Client) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(t.Body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header = t.Header.Clone()
+	resp, err := c.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		text, err := io.ReadAll(io.LimitReader(resp.Body, 2048))
+		return nil, errors.Join(fmt.Errorf("status %d: %s", resp.StatusCode, text), err)
+	}
+	return resp, nil
+}
+
+// once sends one request and reads its answer to the end.
+func (t *Target) once(ctx context.Context, c *http.Client) error {
+	resp, err := t.do(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+// Saturate sends n requests over workers connections as fast as the answers come.
+func Saturate(ctx context.Context, c *http.Client, t *Target, workers, n int) error {
+	var left atomic.Int64
+	left.Store(int64(n))
+	errs := make(chan error, workers)
+	for range workers {
+		go func() {
+			for left.Add(-1) >= 0 {
+				if err := t.once(ctx, c); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	var failed error
+	for range workers {
+		failed = errors.Join(failed, <-errs)
+	}
+	return failed
+}
+
+// AtRate sends requests at fixed times, whether or not earlier ones have been answered, for the given time, and returns
+// their latencies in ascending order. A latency counts from the time at which the request was due, so that a stall
+// cannot hide the requests behind it.
+func AtRate(ctx context.Context, c *http.Client, t *Target, perSecond int, d time.Duration) ([]time.Duration, error) {
+	n := int(d.Seconds() * float64(perSecond))
+	gap := time.Second / time.Duration(perSecond)
+	latencies := make([]time.Duration, n)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	start := time.Now()
+	for i := range n {
+		due := start.Add(time.Duration(i) * gap)
+		time.Sleep(time.Until(due))
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := t.once(ctx, c); err != nil {
+				mu.Lock()
+				failed = errors.Join(failed, err)
+				mu.Unlock()
+			}
+			latencies[i] = time.Since(due)
+		}()
+	}
+	wg.Wait()
+	slices.Sort(latencies)
+	return latencies, failed
+}
+
+// Streams opens n streams at once, reads all of them to their end, and returns how many server-sent events or frames of
+// bytes came in all. opened is called when every stream has had its first bytes.
+func Streams(ctx context.Context, c *http.Client, t *Target, n int, opened func()) (events int64, err error) {
+	var total, first atomic.Int64
+	errs := make(chan error, n)
+	for range n {
+		go func() {
+			resp, err := t.do(ctx, c)
+			if err != nil {
+				errs <- err
+				return
+			}
+			defer resp.Body.Close()
+			scanner := bufio.NewReaderSize(resp.Body, 2048)
+			seen := false
+			for {
+				line, err := scanner.ReadSlice('\n')
+				if !seen && len(line) > 0 {
+					seen = true
+					if first.Add(1) == int64(n) {
+						opened()
+					}
+				}
+				if bytes.HasPrefix(line, []byte("data: ")) {
+					total.Add(1)
+				}
+				if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+					if errors.Is(err, io.EOF) {
+						err = nil
+					}
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	for range n {
+		err = errors.Join(err, <-errs)
+	}
+	return total.Load(), err
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// model is the Bedrock id that every shape asks for.
+const model = "anthropic.claude-3-5-sonnet-20240620-v1:0"
+
+type object = map[string]any
+
+// shape is one kind of request: what an OpenAI client sends to a translator, and what a signing proxy gets instead, the
+// Converse call that does the same.
+type shape struct {
+	name     string
+	openAI   []byte
+	converse []byte
+	stream   bool
+	requests int // at saturation, per round
+}
+
+func shapes() ([]shape, error) {
+	text := strings.Repeat("All happy families are alike; each unhappy family is unhappy in its own way.\n", 2700)[:200<<10]
+	var list []shape
+	for _, s := range []struct {
+		name     string
+		prompt   string
+		tools    int
+		stream   bool
+		requests int
+	}{
+		{"small chat", "Hello, how are you today?", 0, false, 6000},
+		{"20 tools", "Which of your tools can book a flight?", 20, false, 4000},
+		{"200 KB chat", text, 0, false, 800},
+		{"stream of 200 chunks", "Tell me a story.", 0, true, 300},
+	} {
+		openAI, converse := bodies(s.prompt, s.tools, s.stream)
+		a, err := json.Marshal(openAI)
+		if err != nil {
+			return nil, err
+		}
+		b, err := json.Marshal(converse)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, shape{name: s.name, openAI: a, converse: b, stream: s.stream, requests: s.requests})
+	}
+	return list, nil
+}
+
+func bodies(prompt string, tools int, stream bool) (openAI, converse object) {
+	openAI = object{
+		"model": model, "max_tokens": 256,
+		"messages": []any{object{"role": "system", "content": "You are a helpful assistant."}, object{"role": "user", "content": prompt}},
+	}
+	converse = object{
+		"messages":        []any{object{"role": "user", "content": []any{object{"text": prompt}}}},
+		"system":          []any{object{"text": "You are a helpful assistant."}},
+		"inferenceConfig": object{"maxTokens": 256},
+	}
+	if stream {
+		openAI["stream"] = true
+	}
+	if tools > 0 {
+		var a, b []any
+		for i := range tools {
+			name := fmt.Sprintf("book_flight_%d", i)
+			description := "Books a flight between two airports on a date, with an optional class of travel and seat preference."
+			a = append(a, object{"type": "function", "function": object{"name": name, "description": description, "parameters": schema()}})
+			b = append(b, object{"toolSpec": object{"name": name, "description": description, "inputSchema": object{"json": schema()}}})
+		}
+		openAI["tools"] = a
+		converse["toolConfig"] = object{"tools": b}
+	}
+	return openAI, converse
+}
+
+// schema is a JSON Schema of the size that agents' tools have.
+func schema() object {
+	return object{
+		"type": "object", "required": []string{"from", "to", "date"},
+		"properties": object{
+			"from":  object{"type": "string", "description": "IATA code of the airport of departure"},
+			"to":    object{"type": "string", "description": "IATA code of the airport of arrival"},
+			"date":  object{"type": "string", "format": "date", "description": "day of departure"},
+			"class": object{"type": "string", "enum": []string{"economy", "premium", "business", "first"}},
+			"seat":  object{"type": "object", "properties": object{"row": object{"type": "integer"}, "letter": object{"type": "string"}}},
+		},
+	}
+}
