@@ -1,0 +1,344 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/gateway"
+	"github.com/outcrop-ai/outcrop/internal/store/sqlite"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
+)
+
+// serveOptions are what the command line says about serving.
+type serveOptions struct {
+	config, host, port, model, alias string
+	debug, detailedDebug             bool
+	dropParams                       bool
+	requestTimeout                   float64
+	validate, version                bool
+	keepAlive                        int
+	dataDir                          string
+}
+
+func serveFlags(o *serveOptions, s stdio, lookup env) *flags {
+	f := newFlags("serve", "[--config FILE] [--host H] [--port N]", s.out)
+	from := func(name, fallback string) string {
+		if v, ok := lookup(name); ok && v != "" {
+			return v
+		}
+		return fallback
+	}
+	f.both(&o.config, "config", "c", from("CONFIG_FILE_PATH", ""), "the configuration, a LiteLLM config.yaml (CONFIG_FILE_PATH)")
+	f.StringVar(&o.host, "host", from("HOST", ""), "address to listen on (HOST); 0.0.0.0, or 127.0.0.1 without a master key")
+	f.StringVar(&o.port, "port", from("PORT", "4000"), "port to listen on (PORT); 4000")
+	f.StringVar(&o.model, "model", "", "without a configuration: serve this model only")
+	f.StringVar(&o.alias, "alias", "", "the name of --model towards clients")
+	f.BoolVar(&o.debug, "debug", false, "log more")
+	f.BoolVar(&o.detailedDebug, "detailed_debug", false, "log more, requests and answers with their bodies included")
+	f.BoolVar(&o.dropParams, "drop_params", false, "as litellm_settings.drop_params")
+	f.Float64Var(&o.requestTimeout, "request_timeout", 0, "as litellm_settings.request_timeout, in seconds")
+	f.BoolVar(&o.validate, "validate_config", false, "check the configuration and end, as outcrop check")
+	f.BoolVar(&o.version, "version", false, "print the version")
+	f.BoolVar(&o.version, "v", false, "")
+	f.IntVar(&o.keepAlive, "keepalive_timeout", 75, "seconds that an idle client connection is kept; 75")
+	f.StringVar(&o.dataDir, "data-dir", "", "folder of the database; that of the configuration, else the current one")
+	for _, name := range []string{"num_workers", "granian_threads", "max_requests_before_restart", "limit_concurrency", "timeout_graceful_shutdown"} {
+		f.ignore(name, true)
+	}
+	for _, name := range []string{"run_gunicorn", "run_hypercorn", "run_granian", "use_prisma_db_push", "use_prisma_migrate", "reload", "skip_server_startup", "telemetry", "local", "test"} {
+		f.ignore(name, false)
+	}
+	return f
+}
+
+// serve is the command that runs the gateway.
+func serve(ctx context.Context, args []string, s stdio, lookup env) error {
+	var o serveOptions
+	f := serveFlags(&o, s, lookup)
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: the configuration goes behind --config", f.Arg(0))
+	}
+	if o.version {
+		fmt.Fprintln(s.out, "outcrop", currentVersion())
+		return nil
+	}
+	if o.validate {
+		return check([]string{"--config", o.config}, s, lookup)
+	}
+	c, err := load(&o, s, lookup)
+	if err != nil {
+		return err
+	}
+	for _, name := range f.used {
+		fmt.Fprintf(s.err, "warning: --%s has no effect: Outcrop is one process that uses all cores\n", name)
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	g, err := newGatewayProcess(c, &o, s, lookup)
+	if err != nil {
+		return err
+	}
+	return g.run(ctx, func(address string) {
+		g.logger.Info("Outcrop is ready", "address", address, "version", currentVersion())
+	})
+}
+
+// load reads the configuration. Its errors go to standard error, a line each, and end the start.
+func load(o *serveOptions, s stdio, lookup env) (*config.Config, error) {
+	loader := config.Loader{Env: lookup, KnownModel: knownModel()}
+	var c *config.Config
+	var problems []config.Problem
+	switch {
+	case o.config != "":
+		c, problems = loader.Load(o.config)
+	case o.model != "":
+		name := o.alias
+		if name == "" {
+			name = o.model
+		}
+		c, problems = loader.Parse("--model", []byte("model_list: [{model_name: "+strconv.Quote(name)+", litellm_params: {model: "+strconv.Quote(o.model)+"}}]"))
+	default:
+		c, problems = config.Default(lookup)
+	}
+	failed := 0
+	for _, p := range problems {
+		if p.Severity == config.Note {
+			continue
+		}
+		fmt.Fprintln(s.err, p.String())
+		if p.Severity == config.Error {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return nil, fmt.Errorf("the configuration has %d error(s), so nothing was started", failed)
+	}
+	if o.dropParams {
+		c.LitellmSettings.DropParams = true
+	}
+	if o.requestTimeout > 0 {
+		c.RouterSettings.Timeout = time.Duration(o.requestTimeout * float64(time.Second))
+	}
+	return c, nil
+}
+
+func knownModel() func(string) bool {
+	cat, err := catalog.Default()
+	if err != nil {
+		return nil
+	}
+	return cat.Knows
+}
+
+// gatewayProcess is everything that a running gateway consists of.
+type gatewayProcess struct {
+	config *config.Config
+	o      *serveOptions
+	env    env
+	logs   *telemetry.Writer
+	logger *slog.Logger
+	pool   *identity.Pool
+	table  *gateway.Table
+	store  *sqlite.Store
+	ledger *account.Ledger
+	server *gateway.Server
+	host   string
+}
+
+// newGatewayProcess puts the parts together. This is the one place where they meet.
+func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (*gatewayProcess, error) {
+	g := &gatewayProcess{config: c, o: o, env: c.LookupEnv(lookup)}
+	if err := g.chooseHost(); err != nil {
+		return nil, err
+	}
+	cat, err := catalog.Default()
+	if err != nil {
+		return nil, err
+	}
+	g.newLogger(s)
+	g.pool = identity.NewPool(g.env)
+	if g.table, err = gateway.NewTable(c, cat, g.pool, g.env, "outcrop/"+currentVersion()); err != nil {
+		_ = g.logs.Close()
+		return nil, err
+	}
+	var recorder engine.Recorder
+	if g.openStore(); g.store != nil {
+		g.ledger = account.NewLedger(g.store, account.LedgerOptions{Logger: g.logger})
+		recorder = g.ledger
+	}
+	e := engine.New(engine.Options{
+		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
+	})
+	for id, warnings := range e.Warnings() {
+		for _, w := range warnings {
+			g.logger.Warn(w, "deployment", id)
+		}
+	}
+	g.server = gateway.New(gateway.Options{
+		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
+		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: o.detailedDebug, Version: currentVersion(),
+		StoreReady: g.storeReady,
+	})
+	return g, nil
+}
+
+func (g *gatewayProcess) newLogger(s stdio) {
+	format, level := telemetry.Text, slog.LevelInfo
+	if g.config.LitellmSettings.JSONLogs {
+		format = telemetry.JSON
+	}
+	name, _ := g.env("LITELLM_LOG")
+	if g.o.debug || g.o.detailedDebug || g.config.LitellmSettings.SetVerbose || strings.EqualFold(name, "debug") {
+		level = slog.LevelDebug
+	}
+	g.logs = telemetry.NewWriter(s.err)
+	g.logger = telemetry.New(g.logs, format, level)
+}
+
+// chooseHost decides where to listen. Without a master key of its own a gateway is open to whoever reaches it, so then
+// only this machine does, unless the configuration permits more in so many words.
+func (g *gatewayProcess) chooseHost() error {
+	g.host = g.o.host
+	master := g.config.GeneralSettings.MasterKey
+	if !account.IsWeak(master) || g.config.GeneralSettings.PermitWeakMasterKey {
+		if g.host == "" {
+			g.host = "0.0.0.0"
+		}
+		return nil
+	}
+	if g.host == "" {
+		g.host = "127.0.0.1"
+	}
+	if isLoopback(g.host) {
+		return nil
+	}
+	what := "no master key is set"
+	if master.IsSet() {
+		what = "the master key is a publicly known one"
+	}
+	return fmt.Errorf("%s, so Outcrop does not listen on %s: set general_settings.master_key, or dangerously_permit_weak_or_unset_master_key: true", what, g.host)
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback()
+}
+
+// openStore opens the database. A gateway whose disk cannot be written still answers: it says so, and keeps no rows.
+func (g *gatewayProcess) openStore() {
+	path := ""
+	if url := g.config.GeneralSettings.DatabaseURL.Reveal(); url != "" {
+		path = strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
+	} else {
+		dir := g.o.dataDir
+		if dir == "" && g.o.config != "" {
+			dir = filepath.Dir(g.o.config)
+		}
+		path = filepath.Join(dir, "outcrop.db")
+	}
+	store, err := sqlite.Open(context.Background(), path)
+	if err != nil {
+		g.logger.Warn("requests are served, but no spend is recorded: the database cannot be opened (general_settings.database_url: sqlite:PATH)", "error", err)
+		return
+	}
+	g.store = store
+}
+
+func (g *gatewayProcess) storeReady() bool { return g.ledger != nil && g.ledger.Stats().Failure == nil }
+
+// run serves until ctx ends, then drains. ready is called with the address when requests are taken.
+func (g *gatewayProcess) run(ctx context.Context, ready func(address string)) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(strings.Trim(g.host, "[]"), g.o.port))
+	if err != nil {
+		return errors.Join(listenError(g.host, g.o.port, err), g.close())
+	}
+	if master := g.config.GeneralSettings.MasterKey; account.IsWeak(master) {
+		text := "no master key is set: whoever reaches this address can use it"
+		if master.IsSet() {
+			text = "the master key is a publicly known one: whoever reaches this address can use it"
+		}
+		g.logger.Warn(text, "host", g.host)
+	}
+	server := &http.Server{
+		Handler:           g.server,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Duration(g.o.keepAlive) * time.Second,
+		MaxHeaderBytes:    64<<10 - 4<<10, // net/http adds 4 KiB of its own
+		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	ready("http://" + listener.Addr().String())
+	select {
+	case err := <-served:
+		return errors.Join(err, g.close())
+	case <-ctx.Done():
+	}
+	err = g.shutdown(server)
+	<-served
+	return errors.Join(err, g.close())
+}
+
+// shutdown lets running requests finish within the grace period; what runs longer is cut.
+func (g *gatewayProcess) shutdown(server *http.Server) error {
+	g.server.Drain()
+	settings := g.config.GeneralSettings
+	g.logger.Info("shutting down", "grace_period", settings.GracefulShutdownTimeout.String())
+	if settings.ShutdownDelay > 0 {
+		time.Sleep(settings.ShutdownDelay) // load balancers see readiness fail and send no more
+	}
+	grace, cancel := context.WithTimeout(context.Background(), settings.GracefulShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		g.logger.Warn("requests were still running at the end of the grace period and were cut")
+		return server.Close()
+	}
+	return nil
+}
+
+// flushTime bounds how long the last rows may take to reach the database.
+const flushTime = 10 * time.Second
+
+// close ends everything in the order in which work flows.
+func (g *gatewayProcess) close() error {
+	var errs []error
+	g.table.Close()
+	g.pool.Close()
+	if g.ledger != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+		defer cancel()
+		errs = append(errs, g.ledger.Close(ctx))
+	}
+	if g.store != nil {
+		errs = append(errs, g.store.Close())
+	}
+	return errors.Join(append(errs, g.logs.Close())...)
+}
+
+func listenError(host, port string, err error) error {
+	address := net.JoinHostPort(host, port)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %s is in use: another program listens on %s (choose one with --port)", port, address)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", address, err)
+}

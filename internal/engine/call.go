@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Call is one request on its way. The first part is set by the caller; the second is filled in by the engine and may be
+// read when Chat or ChatStream has returned.
+type Call struct {
+	// ID is the call's own id, a UUID.
+	ID string
+	// Type is LiteLLM's word for the kind of call, such as acompletion; Path is the client's endpoint.
+	Type, Path string
+	// AnswerID is the id of the answer that the client gets.
+	AnswerID string
+	// Start is when the call came in.
+	Start time.Time
+	// Caller is who calls.
+	Caller account.Caller
+	// Request is what is asked. It may alias a buffer that lives until the call is settled.
+	Request *llm.Request
+	// Drop and Modify are the request's own word on dropping and repairing; nil leaves it to the deployment. Remove lists
+	// further parameters that are removed.
+	Drop, Modify *bool
+	Remove       []string
+	// UserContinue and AssistantContinue replace the deployment's.
+	UserContinue, AssistantContinue *llm.Message
+	// Timeout replaces the deployment's total time-out; 0 leaves it.
+	Timeout time.Duration
+	// Header are the client's headers; what the deployment allows of them is sent upstream.
+	Header http.Header
+
+	// Deployment is the one that was chosen, with the model that it stands for.
+	Deployment *router.Deployment
+	// Region and ModelID are where the call went.
+	Region, ModelID string
+	// Upstream holds AWS's answer headers, RequestID its request id.
+	Upstream  http.Header
+	RequestID string
+	// Usage is what AWS counted, or Outcrop's estimate.
+	Usage llm.Usage
+	// HasUsage says that Usage holds something.
+	HasUsage bool
+	// Tier is the service tier that AWS billed.
+	Tier string
+	// ClientClosed says that the client went away before the answer was complete.
+	ClientClosed bool
+
+	target                     *target
+	cost                       account.Amount
+	costKnown                  bool
+	sent, firstToken, answered time.Time
+}
+
+// NewID returns a UUID of version 7: it begins with the time, so that rows in the order of their ids are rows in the
+// order of time, and the database's index grows at its end.
+func NewID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[6:]) // never fails: see crypto/rand
+	ms := time.Now().UnixMilli()
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	var out [36]byte
+	hex.Encode(out[:8], b[:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:], b[10:])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
+}

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Recorder takes the record of every call; *account.Ledger is one.
+type Recorder interface{ Add(account.Record) }
+
+// Options are what an engine is made of. Catalog and Router are required.
+type Options struct {
+	Catalog *catalog.Catalog
+	Router  *router.Router
+	// Connections are the identities and endpoints that deployments name by their index.
+	Connections []Connection
+	// Recorder and Logger may be nil: nothing is then kept, or logged.
+	Recorder Recorder
+	Logger   *slog.Logger
+	// MaxDrains bounds how many answers of clients that have gone are read to their end at once, DrainFor how long each may
+	// take. 0 means 100 and 5 minutes.
+	MaxDrains int
+	DrainFor  time.Duration
+	// Debug logs upstream requests, without credentials.
+	Debug bool
+}
+
+// Connection is one way to reach AWS: as whom, and at which endpoint.
+type Connection interface {
+	// Client returns the client for a region.
+	Client(region string) (*wire.Client, error)
+	// Region returns the region for a model whose name, model_id and ARN say what ref and id say, and a warning for the
+	// operator.
+	Region(path, modelARN, idARN string) (region, warning string)
+}
+
+// Engine runs calls. It is safe for concurrent use.
+type Engine struct {
+	o       Options
+	targets sync.Map // targetKey → *target
+	count   atomic.Int64
+	drains  chan struct{}
+}
+
+// New returns an engine.
+func New(o Options) *Engine {
+	if o.MaxDrains <= 0 {
+		o.MaxDrains = 100
+	}
+	if o.DrainFor <= 0 {
+		o.DrainFor = 5 * time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{o: o, drains: make(chan struct{}, o.MaxDrains)}
+}
+
+// maxAnswer bounds a whole answer of AWS's: the largest hold images.
+const maxAnswer = 64 << 20
+
+// Chat answers a call. The response may alias memory that lives as long as it does.
+func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Error) {
+	p, failed := e.prepare(call)
+	if failed != nil {
+		return nil, failed
+	}
+	defer p.body.Release()
+	ctx, leave := e.upstream(ctx, call)
+	defer leave()
+	call.sent = time.Now()
+	reply, err := p.target.client.Send(ctx, p.call(call, false))
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	e.arrived(call, reply)
+	data, err := reply.ReadAll(maxAnswer)
+	call.answered = time.Now()
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	resp, err := p.decode(data)
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	call.firstToken = call.answered
+	call.Usage, call.HasUsage, call.Tier = resp.Usage, true, resp.Tier
+	e.price(call)
+	return resp, nil
+}
+
+// ChatStream starts a streamed answer. The stream must be closed.
+func (e *Engine) ChatStream(ctx context.Context, call *Call) (*Stream, *llm.Error) {
+	p, failed := e.prepare(call)
+	if failed != nil {
+		return nil, failed
+	}
+	defer p.body.Release()
+	ctx, leave := e.upstream(ctx, call)
+	call.sent = time.Now()
+	reply, err := p.target.client.Send(ctx, p.call(call, true))
+	if err != nil {
+		leave()
+		return nil, e.failed(call, err)
+	}
+	e.arrived(call, reply)
+	if !reply.IsEventStream() { // an endpoint that cannot stream answers whole
+		defer leave()
+		return e.wholeAsStream(call, p, reply)
+	}
+	return &Stream{inner: p.stream(reply), engine: e, call: call, leave: leave}, nil
+}
+
+func (e *Engine) wholeAsStream(call *Call, p *plan, reply *wire.Reply) (*Stream, *llm.Error) {
+	data, err := reply.ReadAll(maxAnswer)
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	resp, err := p.decode(data)
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	return &Stream{inner: newReplay(resp), engine: e, call: call, leave: func() {}}, nil
+}
+
+func (e *Engine) arrived(call *Call, reply *wire.Reply) {
+	call.Upstream, call.RequestID = reply.Header, reply.RequestID
+}
+
+// failed notes why a call failed.
+func (e *Engine) failed(call *Call, err error) *llm.Error {
+	if call.answered.IsZero() {
+		call.answered = time.Now()
+	}
+	var known *llm.Error
+	if !errors.As(err, &known) {
+		known = &llm.Error{Kind: llm.KindUpstream, Message: "the answer of AWS cannot be read", Cause: err}
+	}
+	if known.RequestID == "" {
+		known.RequestID = call.RequestID
+	} else {
+		call.RequestID = known.RequestID
+	}
+	if known.Kind == llm.KindCanceled {
+		call.ClientClosed = true
+	}
+	return known
+}
+
+// forwarded returns the client's headers that the deployment lets through: those that begin with x-, but none that
+// speaks to the gateway, to AWS's front end, or of the network between. They are not signed.
+func forwarded(client http.Header) http.Header {
+	var out http.Header
+next:
+	for name, values := range client {
+		if !strings.HasPrefix(name, "X-") {
+			continue
+		}
+		for _, prefix := range []string{"X-Stainless-", "X-Litellm-", "X-Api-Key", "X-Amz-", "X-Amzn-", "X-Forwarded-", "X-Real-Ip", "X-Goog-Api-Key", "X-Outcrop-"} {
+			if strings.HasPrefix(name, prefix) {
+				continue next
+			}
+		}
+		if out == nil {
+			out = http.Header{}
+		}
+		out[name] = values
+	}
+	return out
+}

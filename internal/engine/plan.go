@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/outcrop-ai/outcrop/internal/bedrock/converse"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// plan is a call that is ready to be sent.
+type plan struct {
+	target *target
+	body   *wire.Body
+	turn   *converse.Turn
+}
+
+// prepare chooses the deployment, completes the request with its defaults and rules, and encodes it. The caller
+// releases the plan's body.
+func (e *Engine) prepare(call *Call) (*plan, *llm.Error) {
+	t, failed := e.find(call.Request.Model)
+	if failed != nil {
+		return nil, failed
+	}
+	d := t.deployment
+	call.Deployment, call.Region, call.ModelID = d, t.region, t.id
+	call.target = t
+	e.complete(call)
+	p := &plan{target: t, body: wire.NewBody()}
+	body, turn, err := converse.Encode(p.body.B, call.Request, d.Ref)
+	if err != nil {
+		p.body.Release()
+		return nil, e.refused(err)
+	}
+	p.body.B, p.turn = body, turn
+	if e.o.Debug && e.o.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		e.o.Logger.Debug("upstream request", "call_id", call.ID, "path", p.path(call.Request.Stream), "region", t.region, "body", telemetry.Body(body))
+	}
+	return p, nil
+}
+
+func (e *Engine) refused(err error) *llm.Error {
+	known, ok := err.(*llm.Error) //nolint:errorlint // codecs return it bare
+	if !ok {
+		return &llm.Error{Kind: llm.KindInternal, Message: "internal error", Cause: err}
+	}
+	return known
+}
+
+// complete merges the deployment's defaults and rules into the request. What the request says itself wins, but for a
+// guardrail that the configuration has locked.
+func (e *Engine) complete(call *Call) {
+	r, d := call.Request, call.Deployment
+	if d.ForwardHeaders {
+		for _, value := range call.Header["Anthropic-Beta"] {
+			r.AddBetas(value)
+		}
+	}
+	if d.Defaults != nil {
+		if d.GuardrailLocked && d.Defaults.Guardrail != nil && r.Guardrail != nil {
+			r.Guardrail = d.Defaults.Guardrail
+			r.Lose("guardrailConfig", "locked")
+		}
+		r.ApplyDefaults(d.Defaults)
+	}
+	allowed := r.Policy.Allowed
+	r.Policy = d.Policy
+	r.Policy.Allowed = append(allowed[:len(allowed):len(allowed)], d.Policy.Allowed...)
+	if call.Drop != nil {
+		r.Policy.Drop = *call.Drop
+	}
+	if call.Modify != nil {
+		r.Policy.Modify = *call.Modify
+	}
+	if call.UserContinue != nil {
+		r.Policy.UserContinue = call.UserContinue
+	}
+	if call.AssistantContinue != nil {
+		r.Policy.AssistantContinue = call.AssistantContinue
+	}
+	for _, path := range call.Remove {
+		Remove(r, path)
+	}
+	for _, path := range d.Remove {
+		Remove(r, path)
+	}
+}
+
+func (p *plan) path(stream bool) string {
+	if stream {
+		return p.target.stream
+	}
+	return p.target.plain
+}
+
+// call returns the upstream call.
+func (p *plan) call(c *Call, stream bool) *wire.Call {
+	d := p.target.deployment
+	out := &wire.Call{Path: p.path(stream), Body: p.body, Stream: stream, Timeouts: wire.Timeouts{
+		Total: d.Timeouts.Total, FirstByte: d.Timeouts.FirstByte, FirstEvent: d.Timeouts.FirstEvent, Idle: d.Timeouts.Idle,
+	}}
+	if c.Timeout > 0 {
+		out.Timeouts.Total, out.Timeouts.FirstEvent = c.Timeout, c.Timeout
+	}
+	if d.ForwardHeaders {
+		out.Header = forwarded(c.Header)
+	}
+	return out
+}
+
+func (p *plan) decode(data []byte) (*llm.Response, error) { return converse.Decode(data, p.turn) }
+
+func (p *plan) stream(reply *wire.Reply) llm.Stream {
+	return converse.NewStream(reply.Frames(), p.turn, reply.RequestID)
+}
+
+// Explanation is what would happen to a request, see [Engine.Explain].
+type Explanation struct {
+	// Deployment, Group, Route, Region and ModelID say where the request would go.
+	Deployment, Group, Route, Region, ModelID string
+	// Method, URL and Header are those of the upstream call, without what a signature adds. Body is its JSON.
+	Method, URL string
+	Header      http.Header
+	Body        []byte
+	// Losses is what would be dropped or changed.
+	Losses []llm.Loss
+	// PriceKey and Prices are the price basis, in USD per token by LiteLLM's names; Prices is nil when it is unknown.
+	PriceKey string
+	Prices   map[string]float64
+}
+
+// Explain says what would happen to a call, without sending anything.
+func (e *Engine) Explain(call *Call) (*Explanation, *llm.Error) {
+	p, failed := e.prepare(call)
+	if failed != nil {
+		return nil, failed
+	}
+	defer p.body.Release()
+	t := p.target
+	x := &Explanation{
+		Deployment: t.deployment.ID, Group: t.deployment.Group, Route: string(t.deployment.Ref.Route), Region: t.region, ModelID: t.id,
+		Method: http.MethodPost, URL: t.client.URL(p.path(call.Request.Stream)), Header: http.Header{"Content-Type": {"application/json"}},
+		Body: append([]byte(nil), p.body.B...), Losses: call.Request.Losses,
+	}
+	if t.priced {
+		x.PriceKey, x.Prices = t.price.Key, t.price.LiteLLM()
+	}
+	return x, nil
+}

@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// price works out what a call costs, once its usage is known.
+func (e *Engine) price(call *Call) {
+	t := call.target
+	if t == nil || !t.priced || !call.HasUsage {
+		return
+	}
+	cost, err := account.Cost(call.Usage, t.price, call.Tier)
+	if err != nil {
+		if !errors.Is(err, account.ErrNoPrice) {
+			e.o.Logger.Error("a cost cannot be computed", "call_id", call.ID, "error", err)
+		}
+		return
+	}
+	call.cost, call.costKnown = cost, true
+}
+
+// CostUSD returns what the call costs, as a decimal number of USD, and whether that is known.
+func (c *Call) CostUSD() (string, bool) { return c.cost.String(), c.costKnown }
+
+// Settle ends a call: one record for the books and one line for the log. status is what the client got.
+func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
+	end := time.Now()
+	r := account.Record{
+		CallID: call.ID, Type: call.Type, Path: call.Path, KeyHash: call.Caller.KeyHash,
+		Usage: call.Usage, Status: status, ClientClosed: call.ClientClosed,
+		AWSRequestID: call.RequestID, Start: call.Start, FirstToken: call.firstToken, End: end, Tier: call.Tier,
+	}
+	if req := call.Request; req != nil {
+		r.User, r.Tags, r.Asked, r.Stream, r.Losses = req.User, req.Tags, req.Model, req.Stream, req.Losses
+	}
+	if failure == nil && call.AnswerID != "" {
+		r.RequestID = call.AnswerID
+	}
+	if d := call.Deployment; d != nil {
+		r.Group, r.Deployment, r.Model, r.Region, r.Route = d.Group, d.ID, call.ModelID, call.Region, string(d.Ref.Route)
+	}
+	if call.HasUsage {
+		r.UsageSource = account.UsageAWS
+		if call.Usage.Estimated {
+			r.UsageSource = account.UsageEstimated
+		}
+	}
+	if t := call.target; t != nil && t.priced {
+		r.PriceKey, r.PriceVersion = t.price.Key, t.price.Version
+	}
+	r.Cost, r.CostKnown = int64(call.cost), call.costKnown
+	if !call.sent.IsZero() {
+		answered := call.answered
+		if answered.IsZero() {
+			answered = end
+		}
+		r.Upstream = answered.Sub(call.sent)
+	}
+	r.Own = end.Sub(call.Start) - r.Upstream
+	r.SetError(failure)
+	if e.o.Recorder != nil && call.Type != "" {
+		e.o.Recorder.Add(r)
+	}
+	telemetry.RequestLine(e.o.Logger, r)
+}

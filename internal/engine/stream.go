@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Stream is a streamed answer on its way to the client. It watches what passes for the books and changes nothing.
+type Stream struct {
+	inner  llm.Stream
+	engine *Engine
+	call   *Call
+	leave  func()
+	// gone says that the upstream call was ended because nobody reads its answer.
+	gone bool
+	// streamed counts the bytes of text that came, for an estimate of what AWS has not counted.
+	streamed int64
+	closed   bool
+}
+
+// Next returns the next event, io.EOF after the last. Any other error is an *llm.Error.
+func (s *Stream) Next() (llm.Event, error) {
+	ev, err := s.inner.Next()
+	if err != nil {
+		return ev, s.end(err)
+	}
+	switch ev.Kind {
+	case llm.EventText, llm.EventThinking, llm.EventToolInput:
+		if s.call.firstToken.IsZero() {
+			s.call.firstToken = time.Now()
+		}
+		s.streamed += int64(ev.Text.Size())
+	case llm.EventUsage:
+		if ev.Usage != nil {
+			s.call.Usage, s.call.HasUsage = *ev.Usage, true
+		}
+		if ev.Tail != nil {
+			s.call.Tier = ev.Tail.Tier
+		}
+	}
+	return ev, nil
+}
+
+// end books the end of a stream. Usage that AWS did not tell is estimated from what was sent and received.
+func (s *Stream) end(err error) error {
+	call := s.call
+	if call.answered.IsZero() {
+		call.answered = time.Now()
+	}
+	if !call.HasUsage {
+		call.Usage, call.HasUsage = estimate(call.Request, s.streamed), true
+	}
+	s.engine.price(call)
+	if !errors.Is(err, io.EOF) {
+		return s.engine.failed(call, err)
+	}
+	if s.gone {
+		return s.engine.failed(call, &llm.Error{Kind: llm.KindCanceled, Code: "client_closed_request", Message: "the client closed the request"})
+	}
+	return io.EOF
+}
+
+// ClientGone says that nobody reads the answer any more: the upstream call ends, or is drained if its deployment says
+// so, in which case the caller keeps calling Next.
+func (s *Stream) ClientGone() {
+	s.call.ClientClosed = true
+	if !s.call.Deployment.Drain {
+		s.gone = true
+		_ = s.inner.Close()
+	}
+}
+
+// Buffered reports that the next event has already been received.
+func (s *Stream) Buffered() bool { return s.inner.Buffered() }
+
+// Close ends the upstream call and books it, if Next has not come to the end.
+func (s *Stream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.call.answered.IsZero() {
+		_ = s.end(io.EOF)
+	}
+	err := s.inner.Close()
+	s.leave()
+	return err
+}
+
+// bytesPerToken is how many bytes of text make a token, roughly, for models of today.
+const bytesPerToken = 4
+
+// estimate guesses a usage: the text that was sent and received, by its length.
+func estimate(r *llm.Request, streamed int64) llm.Usage {
+	var sent int64
+	count := func(blocks []llm.Block) {
+		for i := range blocks {
+			b := &blocks[i]
+			sent += int64(b.Text.Size())
+			if b.Tool != nil {
+				sent += int64(len(b.Tool.Input))
+				for j := range b.Tool.Result {
+					sent += int64(b.Tool.Result[j].Text.Size())
+				}
+			}
+		}
+	}
+	count(r.System)
+	for i := range r.Messages {
+		count(r.Messages[i].Blocks)
+	}
+	for i := range r.Tools {
+		sent += int64(len(r.Tools[i].Schema) + r.Tools[i].Description.Size() + len(r.Tools[i].Name))
+	}
+	tokens := func(n int64) int64 { return (n + bytesPerToken - 1) / bytesPerToken }
+	return llm.Usage{Input: tokens(sent), Output: tokens(streamed), Estimated: true}
+}
+
+// replay is a whole answer told as a stream.
+type replay struct {
+	events []llm.Event
+	at     int
+}
+
+func newReplay(r *llm.Response) *replay {
+	p := &replay{events: []llm.Event{{Kind: llm.EventStart}}}
+	for i := range r.Blocks {
+		b, index := &r.Blocks[i], int32(i) //nolint:gosec // an answer has few blocks
+		add := func(kind llm.EventKind, text llm.Text) {
+			p.events = append(p.events, llm.Event{Kind: kind, Index: index, Text: text})
+		}
+		switch b.Kind {
+		case llm.BlockText:
+			add(llm.EventText, b.Text)
+		case llm.BlockCitations:
+			add(llm.EventText, b.Text)
+			p.events = append(p.events, llm.Event{Kind: llm.EventCitation, Index: index, Raw: b.Raw})
+		case llm.BlockThinking:
+			add(llm.EventThinking, b.Text)
+			if !b.Signature.IsEmpty() {
+				add(llm.EventSignature, b.Signature)
+			}
+		case llm.BlockRedacted:
+			add(llm.EventRedacted, b.Signature)
+		case llm.BlockToolUse:
+			p.events = append(p.events, llm.Event{Kind: llm.EventToolStart, Index: index, ToolID: b.Tool.ID, ToolName: b.Tool.Name})
+			add(llm.EventToolInput, llm.NewText(string(b.Tool.Input)))
+		default:
+			p.events = append(p.events, llm.Event{Kind: llm.EventOther, Index: index, Raw: b.Raw})
+		}
+		p.events = append(p.events, llm.Event{Kind: llm.EventBlockStop, Index: index})
+	}
+	p.events = append(p.events, llm.Event{Kind: llm.EventStop, Stop: r.Stop, StopRaw: r.StopRaw}, llm.Event{
+		Kind: llm.EventUsage, Usage: &r.Usage, Tail: &llm.Tail{Tier: r.Tier, Trace: r.Trace, Performance: r.Performance, Fields: r.Fields},
+	})
+	return p
+}
+
+func (p *replay) Next() (llm.Event, error) {
+	if p.at == len(p.events) {
+		return llm.Event{}, io.EOF
+	}
+	p.at++
+	return p.events[p.at-1], nil
+}
+
+func (p *replay) Buffered() bool { return p.at < len(p.events) }
+func (p *replay) Close() error   { p.at = len(p.events); return nil }

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// target is a deployment with everything about it that does not change from call to call.
+type target struct {
+	deployment *router.Deployment // with the "*" of a wildcard filled in
+	client     *wire.Client
+	region, id string // id goes into the URL
+	plain      string // path of Converse
+	stream     string // path of ConverseStream
+	price      catalog.Price
+	priced     bool
+	warning    string
+}
+
+type targetKey struct {
+	deployment *router.Deployment
+	matched    string
+}
+
+// maxTargets bounds the targets that are kept: clients can ask for any name behind a wildcard.
+const maxTargets = 4096
+
+// find returns the target for the model that a client asked for.
+func (e *Engine) find(model string) (*target, *llm.Error) {
+	d, matched, err := e.o.Router.Pick(model, e.o.Catalog.Knows)
+	if err != nil {
+		return nil, e.unknown(model)
+	}
+	key := targetKey{d, matched}
+	if t, ok := e.targets.Load(key); ok {
+		return t.(*target), nil //nolint:forcetypeassert // the map holds nothing else
+	}
+	t, failed := e.target(d, matched)
+	if failed != nil {
+		return nil, failed
+	}
+	if e.count.Add(1) <= maxTargets {
+		e.targets.Store(key, t)
+	}
+	return t, nil
+}
+
+// unknown says that nothing answers to a name, and what does.
+func (e *Engine) unknown(model string) *llm.Error {
+	const shown = 80
+	name := model
+	if len(name) > shown {
+		name = name[:shown] + "…"
+	}
+	message := "The model '" + name + "' does not exist or is not configured here."
+	var names []string
+	for _, n := range e.o.Router.Names() {
+		if !strings.Contains(n, "*") {
+			names = append(names, n)
+		}
+	}
+	if near := e.o.Catalog.Nearest(model, 3, names...); len(near) > 0 {
+		message += " Did you mean " + strings.Join(near, ", ") + "?"
+	} else if len(names) > 0 {
+		message += " There are " + strings.Join(names[:min(len(names), 5)], ", ") + "."
+	}
+	return &llm.Error{Kind: llm.KindNotFound, Code: "model_not_found", Param: "model", Message: message + " GET /v1/models lists what there is."}
+}
+
+func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Error) {
+	filled := *d
+	if matched != "" {
+		filled.Model = strings.Replace(d.Model, "*", matched, 1)
+		ref, err := e.o.Catalog.ResolveWithBase(filled.Model, d.BaseModel)
+		if err != nil {
+			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
+		}
+		filled.Ref = ref
+	}
+	d = &filled
+	if err := chatRoute(d); err != nil {
+		return nil, err
+	}
+	t := &target{deployment: d, id: d.Ref.ID}
+	idRegion := ""
+	if d.ModelID != "" {
+		t.id = d.ModelID
+		if ref, err := e.o.Catalog.Resolve(d.ModelID); err == nil {
+			idRegion = ref.Region
+		}
+	}
+	connection := e.o.Connections[d.Connection]
+	path, arn := d.Ref.Region, ""
+	if d.Ref.ARN != nil {
+		path, arn = "", d.Ref.Region
+	}
+	t.region, t.warning = connection.Region(path, arn, idRegion)
+	client, err := connection.Client(t.region)
+	if err != nil {
+		return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
+	}
+	t.client = client
+	t.plain, t.stream = wire.ModelPath(t.id, "converse"), wire.ModelPath(t.id, "converse-stream")
+	t.price, t.priced = e.o.Catalog.Price(d.Ref, t.region)
+	if len(d.Prices) > 0 {
+		t.price = catalog.Override(t.price, d.Prices)
+		t.priced = true
+	}
+	return t, nil
+}
+
+// chatRoute checks that a chat can go the way that the model's name asks for, and sends those that name no way through
+// Converse where the model has it.
+func chatRoute(d *router.Deployment) *llm.Error {
+	m := d.Ref.Model
+	if m != nil && m.Mode != "chat" {
+		return &llm.Error{
+			Kind: llm.KindInvalid, Code: "invalid_model", Param: "model",
+			Message: d.Ref.ID + " is no chat model: the catalogue has it as " + m.Mode,
+		}
+	}
+	if d.Ref.Route == catalog.RouteConverse {
+		return nil
+	}
+	if !d.Ref.Forced && (m.HasConverse()) {
+		d.Ref.Route = catalog.RouteConverse
+		return nil
+	}
+	return &llm.Error{
+		Kind: llm.KindInvalid, Code: "unsupported_route", Param: "model",
+		Message: "the route " + string(d.Ref.Route) + " is not supported for chat yet: " + d.Ref.ID + " cannot be called through it",
+	}
+}
+
+// Find returns the deployment that would answer to a name.
+func (e *Engine) Find(name string) (*router.Deployment, *llm.Error) {
+	t, err := e.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.deployment, nil
+}
+
+// Names returns the names that clients may ask for, wildcards as they are written.
+func (e *Engine) Names() []string { return e.o.Router.Names() }
+
+// Deployments returns the deployments of a name.
+func (e *Engine) Deployments(name string) []*router.Deployment { return e.o.Router.Deployments(name) }
+
+// All returns every deployment.
+func (e *Engine) All() []*router.Deployment { return e.o.Router.All() }
+
+// Listed is a model that can be asked for by name.
+type Listed struct {
+	Name, Mode         string
+	Context, MaxOutput int64
+}
+
+// Behind lists the models of the catalogue that a wildcard's name matches and that can be chatted with: base models and
+// their inference profiles.
+func (e *Engine) Behind(wildcard string) []Listed {
+	prefix, suffix, ok := strings.Cut(wildcard, "*")
+	if !ok {
+		return nil
+	}
+	var list []Listed
+	add := func(id string, m *catalog.Model) {
+		for _, name := range []string{"bedrock/" + id, id} {
+			if len(name) > len(prefix)+len(suffix) && strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
+				list = append(list, Listed{Name: name, Mode: m.Mode, Context: m.Context, MaxOutput: m.MaxOutput})
+				return
+			}
+		}
+	}
+	for _, m := range e.o.Catalog.Models() {
+		if m.Mode != "chat" || !m.HasConverse() {
+			continue
+		}
+		if !m.ProfileOnly {
+			add(m.ID, m)
+		}
+		for _, p := range m.Profiles() {
+			add(p+"."+m.ID, m)
+		}
+	}
+	return list
+}
+
+// Region returns the region that a deployment calls, empty for a wildcard whose models decide.
+func (e *Engine) Region(d *router.Deployment) string {
+	if strings.Contains(d.Group, "*") {
+		return d.Region
+	}
+	t, err := e.target(d, "")
+	if err != nil {
+		return d.Region
+	}
+	return t.region
+}
+
+// PriceList returns a deployment's prices by LiteLLM's names, in USD per token; nil when they are unknown.
+func (e *Engine) PriceList(d *router.Deployment) map[string]float64 {
+	if strings.Contains(d.Group, "*") {
+		return nil
+	}
+	t, err := e.target(d, "")
+	if err != nil || !t.priced {
+		return nil
+	}
+	return t.price.LiteLLM()
+}
+
+// Warnings checks every deployment and returns what an operator should know, by deployment id: models that cannot be
+// served, regions that disagree, prices that are unknown.
+func (e *Engine) Warnings() map[string][]string {
+	found := map[string][]string{}
+	for _, d := range e.All() {
+		if strings.Contains(d.Group, "*") {
+			continue
+		}
+		t, err := e.target(d, "")
+		if err != nil {
+			found[d.ID] = append(found[d.ID], err.Message)
+			continue
+		}
+		if t.warning != "" {
+			found[d.ID] = append(found[d.ID], t.warning)
+		}
+		if !t.priced {
+			found[d.ID] = append(found[d.ID], "the price of "+t.id+" is unknown: set input_cost_per_token and output_cost_per_token, or base_model")
+		}
+	}
+	return found
+}

@@ -1,0 +1,274 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// chatDialect is what chat-like endpoints differ in.
+type chatDialect struct {
+	callType, idPrefix string
+	decode             func([]byte) (*llm.Request, *openai.Control, error)
+	encode             func([]byte, *openai.Answer, *llm.Response) []byte
+	chunks             func(*openai.Answer, bool) chunkWriter
+}
+
+// chunkWriter turns events into a dialect's server-sent events.
+type chunkWriter interface {
+	Append(dst []byte, ev *llm.Event) []byte
+	Finish(dst []byte, tail *llm.Tail) []byte
+	Usage(dst []byte, u llm.Usage) []byte
+}
+
+var chatCompletions = chatDialect{
+	callType: "acompletion", idPrefix: "chatcmpl-",
+	decode: openai.DecodeChat, encode: openai.AppendChat,
+	chunks: func(a *openai.Answer, usage bool) chunkWriter { return openai.NewChunks(a, usage) },
+}
+
+var textCompletions = chatDialect{
+	callType: "atext_completion", idPrefix: "cmpl-",
+	decode: openai.DecodeCompletion, encode: openai.AppendCompletion,
+	chunks: func(a *openai.Answer, usage bool) chunkWriter { return openai.NewCompletionChunks(a, usage) },
+}
+
+func (s *Server) chat(x *exchange)       { s.converse(x, &chatCompletions) }
+func (s *Server) completion(x *exchange) { s.converse(x, &textCompletions) }
+
+// converse serves one chat-like request.
+func (s *Server) converse(x *exchange, dialect *chatDialect) {
+	x.call.Type = dialect.callType
+	b, failure := readBody(x.w, x.r, s.MaxBody)
+	if failure != nil {
+		x.fail(failure)
+		return
+	}
+	defer b.release()
+	if s.DebugBodies {
+		s.debugBody(x, "request body", b.data)
+	}
+	req, control, err := dialect.decode(b.data)
+	if err != nil && x.name != "" { // the path names the model, so the body need not
+		var missing *llm.Error
+		if errors.As(err, &missing) && missing.Code == "missing_required_parameter" && missing.Param == "model" {
+			req, control, err = dialect.decode(withModel(b.data, x.name))
+		}
+	}
+	if err != nil {
+		x.fail(asError(err))
+		return
+	}
+	if x.name != "" {
+		req.Model = x.name
+	}
+	call := x.call
+	call.Request, call.AnswerID = req, dialect.idPrefix+call.ID
+	call.Drop, call.Modify, call.Remove = control.Drop, control.Modify, control.Remove
+	call.UserContinue, call.AssistantContinue = control.UserContinue, control.AssistantContinue
+	call.Timeout = control.Timeout
+	req.Policy.Allowed = control.Allowed
+	if req.Stream {
+		s.stream(x, dialect)
+		return
+	}
+	resp, failed := s.Engine.Chat(x.r.Context(), call)
+	if x.r.Context().Err() != nil {
+		call.ClientClosed = true
+	}
+	if failed != nil {
+		x.upstreamHeaders(true)
+		x.fail(failed)
+		return
+	}
+	x.upstreamHeaders(true)
+	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
+	out.data = dialect.encode(out.data[:0], x.answer(req), resp)
+	if s.DebugBodies {
+		s.debugBody(x, "answer body", out.data)
+	}
+	x.write(http.StatusOK, out.data)
+	out.release()
+}
+
+// withModel puts a model into a JSON object that has none.
+func withModel(data []byte, model string) []byte {
+	for i, c := range data {
+		if c == '{' {
+			out := append([]byte(`{"model":`), llm.AppendString(nil, model)...)
+			rest := data[i+1:]
+			for _, c := range rest {
+				if c == ' ' || c == '\n' || c == '\t' || c == '\r' {
+					continue
+				}
+				if c != '}' {
+					out = append(out, ',')
+				}
+				break
+			}
+			return append(out, rest...)
+		}
+	}
+	return data
+}
+
+func (x *exchange) answer(req *llm.Request) *openai.Answer {
+	return &openai.Answer{ID: x.call.AnswerID, Created: x.call.Start.Unix(), Model: req.Model, Legacy: req.LegacyFunctions}
+}
+
+// asError makes any error an *llm.Error.
+func asError(err error) *llm.Error {
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &llm.Error{Kind: llm.KindInternal, Message: "internal error", Cause: err}
+}
+
+var buffers = sync.Pool{New: func() any { return &buffer{data: make([]byte, 0, 4096)} }}
+
+// buffer is a pooled buffer for what is written to clients.
+type buffer struct{ data []byte }
+
+func (b *buffer) release() {
+	if cap(b.data) <= keptBody {
+		buffers.Put(b)
+	}
+}
+
+// flushAt is how many bytes of events are gathered at most while further events are already there.
+const flushAt = 8 << 10
+
+// stream serves one streamed chat. The client's socket is the back-pressure: the next event is asked for when the last
+// one has been written.
+func (s *Server) stream(x *exchange, dialect *chatDialect) {
+	call := x.call
+	events := newEventWriter(x.w, s.KeepAlive, func() { x.upstreamHeaders(false) })
+	defer events.close()
+	x.status = http.StatusOK
+	stream, failed := s.Engine.ChatStream(x.r.Context(), call)
+	if failed != nil {
+		s.failStream(x, events, failed)
+		return
+	}
+	defer stream.Close()
+	chunks := dialect.chunks(x.answer(call.Request), call.Request.IncludeUsage)
+	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
+	out.data = out.data[:0]
+	defer out.release()
+	writing := true
+	for {
+		ev, err := stream.Next()
+		if err != nil {
+			s.endStream(x, events, chunks, out, err)
+			return
+		}
+		out.data = chunks.Append(out.data, &ev)
+		if len(out.data) == 0 || stream.Buffered() && len(out.data) < flushAt {
+			continue
+		}
+		if writing && events.write(out.data, true) != nil {
+			writing = false // the engine ends or drains the upstream call
+			stream.ClientGone()
+		}
+		out.data = out.data[:0]
+	}
+}
+
+// endStream writes the end of a stream: its last events after io.EOF, an error event after anything else.
+func (s *Server) endStream(x *exchange, events *eventWriter, chunks chunkWriter, out *buffer, err error) {
+	if !errors.Is(err, io.EOF) {
+		if len(out.data) > 0 && events.begun() {
+			_ = events.write(out.data, false)
+		} // else nothing has reached the client, which gets the failure's own status
+		s.failStream(x, events, asError(err))
+		return
+	}
+	out.data = chunks.Finish(out.data, nil) // a stream may end well without a usage event
+	if x.call.Request.IncludeUsage && x.call.Usage.Estimated {
+		out.data = chunks.Usage(out.data, x.call.Usage)
+	}
+	out.data = append(out.data, openai.Done...)
+	_ = events.write(out.data, true) // whoever left has left
+}
+
+func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error) {
+	if x.call.ClientClosed { // nobody is left to be told; a status that was sent stays what it was
+		x.failure = failed
+		if !events.begun() {
+			x.status = failed.Status()
+		}
+		return
+	}
+	if !events.begun() {
+		events.close()
+		x.upstreamHeaders(true)
+		x.fail(failed)
+		return
+	}
+	x.failure = failed
+	_ = events.write(openai.AppendErrorEvent(nil, failed, x.callIDForBody()), true)
+}
+
+// upstreamHeaders says on the answer how it came about. Costs are known only when the answer is whole.
+func (x *exchange) upstreamHeaders(whole bool) {
+	h, call := x.w.Header(), x.call
+	if call.Request != nil && len(call.Request.Losses) > 0 {
+		h["X-Outcrop-Loss"] = []string{lossHeader(call.Request.Losses)}
+	}
+	if d := call.Deployment; d != nil {
+		h["X-Litellm-Model-Id"] = []string{d.ID}
+		h["X-Litellm-Model-Group"] = []string{headerSafe(call.Request.Model)}
+		h["X-Litellm-Model-Region"] = []string{call.Region}
+		h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
+	}
+	if call.RequestID != "" {
+		h["Llm_provider-X-Amzn-Requestid"] = []string{call.RequestID}
+	}
+	if !whole {
+		return
+	}
+	if cost, ok := call.CostUSD(); ok {
+		h["X-Litellm-Response-Cost"] = []string{cost}
+	}
+	h["X-Litellm-Response-Duration-Ms"] = []string{strconv.FormatFloat(float64(time.Since(call.Start))/1e6, 'f', 3, 64)}
+}
+
+// lossHeader lists losses as "path;why=word", separated by commas.
+func lossHeader(losses []llm.Loss) string {
+	var out []byte
+	for i, l := range losses {
+		if len(out) > 4096 {
+			return string(out) + ",…;why=more"
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, headerSafe(l.Path)...)
+		out = append(out, ";why="...)
+		out = append(out, l.Why...)
+	}
+	return string(out)
+}
+
+// headerSafe replaces what may not stand in a header's value.
+func headerSafe(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == ',' || s[i] == ';' {
+			out := []byte(s)
+			for j, c := range out {
+				if c < ' ' || c > '~' || c == ',' || c == ';' {
+					out[j] = '_'
+				}
+			}
+			return string(out)
+		}
+	}
+	return s
+}

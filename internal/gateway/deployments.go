@@ -1,0 +1,292 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Table is what a configuration's model_list comes to: who answers to which name, and how AWS is reached.
+type Table struct {
+	Router      *router.Router
+	Connections []engine.Connection
+	// Transports are closed at the end.
+	transports []*http.Transport
+}
+
+// Close ends idle connections to AWS.
+func (t *Table) Close() {
+	for _, transport := range t.transports {
+		transport.CloseIdleConnections()
+	}
+}
+
+// NewTable makes the deployments of a configuration that has no errors. env is the environment with the
+// configuration's own variables. Problems that only the model catalogue can see are errors that name the deployment.
+func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*Table, error) {
+	t := &Table{}
+	var list []*router.Deployment
+	weights := shuffleWeights(c.ModelList)
+	for i := range c.ModelList {
+		entry := &c.ModelList[i]
+		d, err := deployment(c, entry, cat)
+		if err != nil {
+			return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
+		}
+		d.Weight = weights[i]
+		connection, err := newConnection(c, entry, pool, env, userAgent)
+		if err != nil {
+			return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
+		}
+		d.Connection = len(t.Connections)
+		t.Connections = append(t.Connections, connection)
+		t.transports = append(t.transports, connection.transport)
+		list = append(list, d)
+	}
+	var aliases []router.Alias
+	for name, a := range c.RouterSettings.ModelGroupAlias {
+		aliases = append(aliases, router.Alias{Name: name, Group: a.Model, Hidden: a.Hidden})
+	}
+	t.Router = router.New(list, aliases)
+	return t, nil
+}
+
+// shuffleWeights follows LiteLLM: a group is shuffled by the first of weight, rpm and tpm that any of its deployments
+// has; those without it get nothing.
+func shuffleWeights(list []config.Deployment) []float64 {
+	weights := make([]float64, len(list))
+	byName := map[string][]int{}
+	for i := range list {
+		byName[list[i].ModelName] = append(byName[list[i].ModelName], i)
+	}
+	quota := func(n *int) (float64, bool) {
+		if n == nil {
+			return 0, false
+		}
+		return float64(*n), true
+	}
+	for _, group := range byName {
+		for _, of := range []func(*config.LitellmParams) (float64, bool){
+			func(p *config.LitellmParams) (float64, bool) {
+				if p.Weight == nil {
+					return 0, false
+				}
+				return *p.Weight, true
+			},
+			func(p *config.LitellmParams) (float64, bool) { return quota(p.RPM) },
+			func(p *config.LitellmParams) (float64, bool) { return quota(p.TPM) },
+		} {
+			found := false
+			for _, i := range group {
+				w, ok := of(&list[i].Params)
+				weights[i] = w
+				found = found || ok
+			}
+			if found {
+				break
+			}
+		}
+	}
+	return weights
+}
+
+func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog) (*router.Deployment, error) {
+	p := &entry.Params
+	times := c.Timeouts(entry)
+	d := &router.Deployment{
+		ID: entry.Info.ID, Group: entry.ModelName, Model: p.Model, BaseModel: entry.Info.BaseModel, ModelID: p.ModelID, Region: p.AWSRegionName,
+		GuardrailLocked: !entry.Info.GuardrailOverridable, Remove: p.AdditionalDropParams, Prices: prices(entry),
+		Timeouts: router.Timeouts{Total: times.Total, FirstByte: times.FirstByte, FirstEvent: times.Stream, Idle: times.StreamIdle},
+		Drain:    c.OnClientDisconnect(entry) == config.Drain, ForwardHeaders: forwards(c, entry.ModelName), Mode: entry.Info.Mode,
+		Policy: llm.Policy{Drop: c.DropParams(entry), Modify: c.ModifyParams(entry), Allowed: p.AllowedOpenAIParams},
+	}
+	if p.Order != nil {
+		d.Order = *p.Order
+	}
+	if len(p.Defaults) > 0 {
+		defaults, _, err := openai.DecodeDefaults(p.Defaults)
+		if err != nil {
+			return nil, fmt.Errorf("litellm_params: %w", err)
+		}
+		d.Defaults = defaults
+	}
+	if beta := headerValue(p, "anthropic-beta"); beta != "" {
+		if d.Defaults == nil {
+			d.Defaults = &llm.Request{}
+		}
+		d.Defaults.AddBetas(beta)
+	}
+	if err := continueMessages(p, d); err != nil {
+		return nil, err
+	}
+	if !strings.Contains(p.Model, "*") {
+		ref, err := cat.ResolveWithBase(p.Model, entry.Info.BaseModel)
+		if err != nil {
+			return nil, err
+		}
+		d.Ref = ref
+		if m := ref.Model; m != nil {
+			d.Context, d.MaxOutput = m.Context, m.MaxOutput
+			if d.Mode == "" {
+				d.Mode = m.Mode
+			}
+		}
+		if d.Mode == "" {
+			d.Mode = "chat"
+		}
+	}
+	limits(&entry.Info, d)
+	if len(entry.Info.Extra) > 0 {
+		d.Info = entry.Info.Extra
+	}
+	return d, nil
+}
+
+// limits applies what the configuration says of the model's size.
+func limits(info *config.ModelInfo, d *router.Deployment) {
+	set := func(dst *int64, v *int) {
+		if v != nil {
+			*dst = int64(*v)
+		}
+	}
+	set(&d.MaxOutput, info.MaxTokens)
+	set(&d.MaxOutput, info.MaxOutputTokens)
+	set(&d.Context, info.MaxInputTokens)
+}
+
+func prices(entry *config.Deployment) map[string]float64 {
+	if len(entry.Params.Prices) == 0 {
+		return entry.Info.Prices
+	}
+	merged := map[string]float64{}
+	for name, usd := range entry.Info.Prices {
+		merged[name] = usd
+	}
+	for name, usd := range entry.Params.Prices {
+		merged[name] = usd
+	}
+	return merged
+}
+
+func forwards(c *config.Config, group string) bool {
+	if c.GeneralSettings.ForwardClientHeaders {
+		return true
+	}
+	for _, name := range c.LitellmSettings.ModelGroupSettings.ForwardClientHeaders {
+		if name == group {
+			return true
+		}
+	}
+	return false
+}
+
+func headerValue(p *config.LitellmParams, name string) string {
+	for key, value := range p.ExtraHeaders {
+		if strings.EqualFold(key, name) {
+			return value.Reveal()
+		}
+	}
+	return ""
+}
+
+// continueMessages reads the messages that repair a conversation, in the words of a request.
+func continueMessages(p *config.LitellmParams, d *router.Deployment) error {
+	if len(p.UserContinueMessage)+len(p.AssistantContinueMessage) == 0 {
+		return nil
+	}
+	members := map[string]json.RawMessage{}
+	if len(p.UserContinueMessage) > 0 {
+		members["user_continue_message"] = p.UserContinueMessage
+	}
+	if len(p.AssistantContinueMessage) > 0 {
+		members["assistant_continue_message"] = p.AssistantContinueMessage
+	}
+	text, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	_, control, err := openai.DecodeDefaults(text)
+	if err != nil {
+		return fmt.Errorf("litellm_params: %w", err)
+	}
+	d.Policy.UserContinue, d.Policy.AssistantContinue = control.UserContinue, control.AssistantContinue
+	return nil
+}
+
+// connection reaches AWS as one deployment's identity, at its endpoint.
+type connection struct {
+	identity  *identity.Identity
+	transport *http.Transport
+	header    http.Header
+	parameter string // aws_region_name
+	endpoint  wire.EndpointOptions
+	env       func(string) (string, bool)
+	userAgent string
+}
+
+func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*connection, error) {
+	p := &entry.Params
+	who := identity.Options{
+		APIKey: p.APIKey, AccessKeyID: p.AWSAccessKeyID, SecretAccessKey: p.AWSSecretAccessKey, SessionToken: p.AWSSessionToken,
+		Profile: p.AWSProfileName, RoleARN: p.AWSRoleName, SessionName: p.AWSSessionName, ExternalID: p.AWSExternalID,
+		SessionPolicy: p.AWSSessionPolicy, RoleDuration: p.AWSRoleDuration, WebIdentity: p.AWSWebIdentityToken,
+		STSEndpoint: p.AWSSTSEndpoint, STSRegion: p.AWSRegionName,
+	}
+	for _, tag := range p.AWSSessionTags {
+		who.SessionTags = append(who.SessionTags, identity.Tag{Key: tag.Key, Value: tag.Value})
+	}
+	found, err := pool.For(who)
+	if err != nil {
+		return nil, err
+	}
+	get := func(name string) string { v, _ := env(name); return v }
+	transport, err := wire.NewTransport(wire.TransportOptions{Connect: c.Timeouts(entry).Connect, CAFile: get("AWS_CA_BUNDLE")})
+	if err != nil {
+		return nil, err
+	}
+	k := &connection{identity: found, transport: transport, header: http.Header{}, parameter: p.AWSRegionName, env: env, userAgent: userAgent}
+	for name, value := range p.ExtraHeaders {
+		if !strings.EqualFold(name, "anthropic-beta") { // travels in the body
+			k.header[http.CanonicalHeaderKey(name)] = []string{value.Reveal()}
+		}
+	}
+	k.endpoint = wire.EndpointOptions{
+		AllowHTTP: p.AllowHTTPUpstream, FIPS: isTrue(get("AWS_USE_FIPS_ENDPOINT")), DualStack: isTrue(get("AWS_USE_DUALSTACK_ENDPOINT")),
+	}
+	for _, override := range []string{
+		p.AWSBedrockRuntimeEndpoint, p.APIBase, get("AWS_BEDROCK_RUNTIME_ENDPOINT"), get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), get("AWS_ENDPOINT_URL"),
+	} {
+		if k.endpoint.Override == "" {
+			k.endpoint.Override = override
+		}
+	}
+	return k, nil
+}
+
+func isTrue(s string) bool { return strings.EqualFold(s, "true") }
+
+// Client returns a client for a region.
+func (k *connection) Client(region string) (*wire.Client, error) {
+	endpoint, err := wire.ResolveEndpoint("bedrock-runtime", region, k.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return wire.NewClient(wire.ClientOptions{
+		Endpoint: endpoint, Authenticator: k.identity.For(endpoint.Service, region), Transport: k.transport, Header: k.header, UserAgent: k.userAgent,
+	}), nil
+}
+
+// Region finds the region in the order that the AWS tools have.
+func (k *connection) Region(path, modelARN, idARN string) (region, warning string) {
+	return identity.ResolveRegion(identity.RegionSources{Parameter: k.parameter, Path: path, ModelID: idARN, Model: modelARN}, k.env)
+}

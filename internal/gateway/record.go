@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// finish ends an exchange: it turns a panic into an error, and has the call accounted and logged, however it ended.
+func (s *Server) finish(x *exchange) {
+	if p := recover(); p != nil {
+		s.Logger.Error("panic while serving a request", telemetry.FieldCallID, x.call.ID, "panic", p, "stack", string(debug.Stack()))
+		failure := &llm.Error{Kind: llm.KindInternal, Message: "internal error"}
+		if x.status != 0 { // the answer has begun: only a broken connection tells the client that it is not whole
+			defer panic(http.ErrAbortHandler)
+		} else {
+			x.fail(failure)
+		}
+		x.failure = failure
+	}
+	s.Engine.Settle(x.call, x.status, x.failure)
+}
+
+// debugBody logs a body at debug level, cut where it is long and with credentials masked.
+func (s *Server) debugBody(x *exchange, what string, data []byte) {
+	if !s.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	s.Logger.Debug(what, telemetry.FieldCallID, x.call.ID, "body", telemetry.Body(data))
+}

@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Access says who may call a route.
+type Access uint8
+
+// The kinds of access. The zero value is the strict one that most routes need.
+const (
+	// NeedsKey asks for a key when the gateway has a master key.
+	NeedsKey Access = iota
+	// NeedsAdmin asks for a real master key: without one, or with a publicly known one, the route is closed.
+	NeedsAdmin
+	// Open asks for nothing.
+	Open
+)
+
+// Route is one path of the gateway with what serves it. Paths are matched exactly.
+type Route struct {
+	Method, Path string
+	Access       Access
+	serve        func(*Server, *exchange)
+}
+
+// routeTable lists every route by its canonical path, which has neither /v1 in front nor a slash at its end.
+func routeTable() []Route {
+	return []Route{
+		{http.MethodPost, "/chat/completions", NeedsKey, (*Server).chat},
+		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
+		{http.MethodGet, "/models", NeedsKey, (*Server).models},
+		{http.MethodGet, "/models/{id}", NeedsKey, (*Server).model},
+		{http.MethodGet, "/model/info", NeedsAdmin, (*Server).modelInfo},
+		{http.MethodGet, "/health/liveliness", Open, (*Server).alive},
+		{http.MethodGet, "/health/liveness", Open, (*Server).alive},
+		{http.MethodGet, "/health/readiness", Open, (*Server).ready},
+		{http.MethodGet, "/", NeedsKey, (*Server).home},
+	}
+}
+
+// canonical reduces the spellings of a path to the one in the route table. It returns the model that stands in the
+// path (/engines/{model}/…, /openai/deployments/{model}/…) or the id of /models/{id}. The path is taken as it was sent,
+// so that an escaped slash in a model's name stays apart from the path's own.
+func canonical(escaped string) (path, name string, ok bool) {
+	path = escaped
+	if len(path) > 1 {
+		path = strings.TrimRight(path, "/")
+		if path == "" {
+			path = "/"
+		}
+	}
+	if rest, found := strings.CutPrefix(path, "/openai/v1/"); found {
+		path = "/" + rest
+	} else if rest, found := strings.CutPrefix(path, "/v1/"); found {
+		path = "/" + rest
+	}
+	for _, prefix := range []string{"/engines/", "/openai/deployments/"} {
+		rest, found := strings.CutPrefix(path, prefix)
+		if !found {
+			continue
+		}
+		for _, suffix := range []string{"/chat/completions", "/completions"} {
+			if model, found := strings.CutSuffix(rest, suffix); found && model != "" {
+				name, err := url.PathUnescape(model)
+				return suffix, name, err == nil
+			}
+		}
+		return path, "", true
+	}
+	if id, found := strings.CutPrefix(path, "/models/"); found {
+		name, err := url.PathUnescape(id)
+		return "/models/{id}", name, err == nil
+	}
+	return path, "", true
+}

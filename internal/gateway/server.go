@@ -1,0 +1,206 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Options are what a server is made of. Engine, Keys and Logger are required.
+type Options struct {
+	Engine *engine.Engine
+	Keys   *account.Keys
+	Logger *slog.Logger
+	// MaxBody bounds request bodies, in bytes; 0 means 32 MiB.
+	MaxBody int64
+	// KeepAlive is the silence after which a stream gets a comment; 0 means 10 s.
+	KeepAlive time.Duration
+	// IncludeCallID adds the call's id to error bodies.
+	IncludeCallID bool
+	// DebugBodies logs request and answer bodies, cut and without secrets, at debug level.
+	DebugBodies bool
+	// Version is Outcrop's own, for headers and the start page.
+	Version string
+	// StoreReady reports whether the store can be written; nil means that there is none.
+	StoreReady func() bool
+}
+
+// Server answers HTTP requests. It is safe for concurrent use.
+type Server struct {
+	Options
+	routes   map[string]map[string]*Route // path → method → route
+	table    []Route
+	version  []string
+	draining atomic.Bool
+}
+
+// New returns a server.
+func New(o Options) *Server {
+	if o.MaxBody <= 0 {
+		o.MaxBody = 32 << 20
+	}
+	if o.KeepAlive <= 0 {
+		o.KeepAlive = 10 * time.Second
+	}
+	s := &Server{Options: o, routes: map[string]map[string]*Route{}, table: routeTable(), version: []string{o.Version}}
+	for i := range s.table {
+		r := &s.table[i]
+		if s.routes[r.Path] == nil {
+			s.routes[r.Path] = map[string]*Route{}
+		}
+		s.routes[r.Path][r.Method] = r
+	}
+	return s
+}
+
+// Routes returns the route table.
+func (s *Server) Routes() []Route { return s.table }
+
+// Drain makes readiness fail, so that load balancers send no more requests; those that come are still served.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// exchange is one HTTP request with its answer.
+type exchange struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	call   *engine.Call
+	server *Server
+	// name is the model or id in the path.
+	name string
+	// status is what the client got; failure is why, when it is no success.
+	status  int
+	failure *llm.Error
+}
+
+// ServeHTTP serves one request. Limits that need no knowledge of the caller come first, then the key, then the route.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, r: r, server: s}
+	x.call = &engine.Call{ID: callID(r), Start: time.Now(), Path: r.URL.Path, Header: r.Header}
+	header := w.Header()
+	header["X-Litellm-Call-Id"] = []string{x.call.ID}
+	header["X-Litellm-Version"] = s.version
+	defer s.finish(x)
+
+	if err := tooLarge(r, s.MaxBody); err != nil {
+		x.fail(err)
+		return
+	}
+	path, name, ok := canonical(r.URL.EscapedPath())
+	methods := s.routes[path]
+	route := methods[r.Method]
+	if route == nil && r.Method == http.MethodHead {
+		route = methods[http.MethodGet]
+	}
+	x.name = name
+	if route == nil || route.Access != Open {
+		caller, err := s.Keys.Authenticate(r.Header)
+		if err != nil {
+			x.fail(err)
+			return
+		}
+		x.call.Caller = caller
+	}
+	switch {
+	case !ok:
+		x.fail(llm.Invalid("path", "the path holds an escape that is none"))
+	case methods == nil:
+		x.fail(&llm.Error{Kind: llm.KindNotFound, Code: "unknown_url", Message: "Unknown request URL: " + r.Method + " " + clipPath(r.URL.Path)})
+	case route == nil:
+		w.Header().Set("Allow", allowed(methods))
+		x.fail(&llm.Error{
+			Kind: llm.KindInvalid, HTTPStatus: http.StatusMethodNotAllowed, Code: "method_not_allowed",
+			Message: "Not allowed to " + r.Method + " on " + clipPath(r.URL.Path),
+		})
+	case route.Access == NeedsAdmin && !x.call.Caller.Admin():
+		x.fail(&llm.Error{
+			Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only",
+			Message: "This route needs a master key of your own: set general_settings.master_key and send it as a bearer token",
+		})
+	default:
+		route.serve(s, x)
+	}
+}
+
+// callID takes the client's own call id if it is a plausible one.
+func callID(r *http.Request) string {
+	if v := r.Header["X-Litellm-Call-Id"]; len(v) == 1 && len(v[0]) >= 8 && len(v[0]) <= 64 {
+		for _, c := range v[0] {
+			if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+				return engine.NewID()
+			}
+		}
+		return v[0]
+	}
+	return engine.NewID()
+}
+
+func allowed(methods map[string]*Route) string {
+	var list []string
+	for _, m := range []string{http.MethodGet, http.MethodPost} {
+		if methods[m] != nil {
+			list = append(list, m)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func clipPath(path string) string {
+	if len(path) > 200 {
+		return path[:200] + "…"
+	}
+	return path
+}
+
+// fail answers with an error, as JSON in OpenAI's shape.
+func (x *exchange) fail(err *llm.Error) {
+	x.failure = err
+	x.status = err.Status()
+	h := x.w.Header()
+	if err.RequestID != "" {
+		h["Llm_provider-X-Amzn-Requestid"] = []string{err.RequestID}
+	}
+	if err.RetryAfter > 0 {
+		seconds := int64((err.RetryAfter + time.Second - 1) / time.Second)
+		h.Set("Retry-After", strconv.FormatInt(seconds, 10))
+	} else if err.Kind == llm.KindRateLimit {
+		h.Set("Retry-After", "1")
+	}
+	if err.Retryable() {
+		h.Set("X-Should-Retry", "true")
+	} else {
+		h.Set("X-Should-Retry", "false")
+	}
+	if err.Kind == llm.KindTooLarge {
+		h.Set("Connection", "close") // what is left of the body is not read
+	}
+	x.write(err.Status(), openai.AppendError(nil, err, x.callIDForBody()))
+}
+
+func (x *exchange) callIDForBody() string {
+	if x.server.IncludeCallID {
+		return x.call.ID
+	}
+	return ""
+}
+
+var jsonType = []string{"application/json"}
+
+// write sends a whole JSON answer.
+func (x *exchange) write(status int, data []byte) {
+	x.status = status
+	h := x.w.Header()
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(len(data))}
+	x.w.WriteHeader(status)
+	if x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(data) // a client that left is found out by the server
+	}
+}
