@@ -107,6 +107,8 @@ func exitCode(err error, stderr io.Writer) int {
 	case errors.As(err, &found):
 		fmt.Fprintln(stderr, found.text)
 		return exitFinding
+	case errors.Is(err, errReported):
+		return exitUsage
 	default:
 		fmt.Fprintln(stderr, "outcrop: "+err.Error())
 		return exitUsage

@@ -100,6 +100,9 @@ func serve(ctx context.Context, args []string, s stdio, lookup env) error {
 	})
 }
 
+// errReported ends a start whose reasons have been printed, a line each.
+var errReported = errors.New("the configuration has errors")
+
 // load reads the configuration. Its errors go to standard error, a line each, and end the start.
 func load(o *serveOptions, s stdio, lookup env) (*config.Config, error) {
 	loader := config.Loader{Env: lookup, KnownModel: knownModel()}
@@ -117,18 +120,17 @@ func load(o *serveOptions, s stdio, lookup env) (*config.Config, error) {
 	default:
 		c, problems = config.Default(lookup)
 	}
-	failed := 0
+	report := config.Warning
+	if config.HasErrors(problems) {
+		report = config.Error // what stops the start must not drown in what does not
+	}
 	for _, p := range problems {
-		if p.Severity == config.Note {
-			continue
-		}
-		fmt.Fprintln(s.err, p.String())
-		if p.Severity == config.Error {
-			failed++
+		if p.Severity == report {
+			fmt.Fprintln(s.err, p.String())
 		}
 	}
-	if failed > 0 {
-		return nil, fmt.Errorf("the configuration has %d error(s), so nothing was started", failed)
+	if report == config.Error {
+		return nil, errReported
 	}
 	if o.dropParams {
 		c.LitellmSettings.DropParams = true
