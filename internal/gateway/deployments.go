@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
@@ -240,7 +242,7 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 		APIKey: p.APIKey, AccessKeyID: p.AWSAccessKeyID, SecretAccessKey: p.AWSSecretAccessKey, SessionToken: p.AWSSessionToken,
 		Profile: p.AWSProfileName, RoleARN: p.AWSRoleName, SessionName: p.AWSSessionName, ExternalID: p.AWSExternalID,
 		SessionPolicy: p.AWSSessionPolicy, RoleDuration: p.AWSRoleDuration, WebIdentity: p.AWSWebIdentityToken,
-		STSEndpoint: p.AWSSTSEndpoint, STSRegion: p.AWSRegionName,
+		STSEndpoint: p.AWSSTSEndpoint, STSRegion: p.AWSRegionName, AllowHTTP: p.AllowHTTPUpstream,
 	}
 	for _, tag := range p.AWSSessionTags {
 		who.SessionTags = append(who.SessionTags, identity.Tag{Key: tag.Key, Value: tag.Value})
@@ -286,7 +288,22 @@ func (k *connection) Client(region string) (*wire.Client, error) {
 	}), nil
 }
 
-// Region finds the region in the order that the AWS tools have.
+// regionTime bounds the question to a profile or a metadata service in which region the gateway runs.
+const regionTime = 2 * time.Second
+
+// Region finds the region in the order that the AWS tools have. The identity is asked only when nothing nearer says one,
+// since that reads files, and may ask a metadata service.
 func (k *connection) Region(path, modelARN, idARN string) (region, warning string) {
-	return identity.ResolveRegion(identity.RegionSources{Parameter: k.parameter, Path: path, ModelID: idARN, Model: modelARN}, k.env)
+	sources := identity.RegionSources{Parameter: k.parameter, Path: path, ModelID: idARN, Model: modelARN}
+	region, warning = identity.ResolveRegion(sources, k.env)
+	if warning == "" || region != identity.DefaultRegion || k.parameter != "" {
+		return region, warning
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), regionTime)
+	defer cancel()
+	var err error
+	if sources.Profile, err = k.identity.Region(ctx); err != nil {
+		return region, warning
+	}
+	return identity.ResolveRegion(sources, k.env)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/smithy-go/logging"
 )
 
 // chain is the AWS SDK's own search, or one profile of the shared files. It is set up at the first use, since that reads
@@ -111,6 +112,7 @@ func (c *chain) load(ctx context.Context) (aws.Config, error) {
 		config.WithSharedConfigFiles([]string{c.files.config}),
 		config.WithSharedCredentialsFiles([]string{c.files.credentials}),
 		config.WithHTTPClient(c.httpClient),
+		config.WithLogger(logging.Nop{}), // what went wrong is in the error
 		config.WithDefaultRegion(c.region),
 	}
 	if c.profile != "" {

@@ -1,10 +1,13 @@
 package identity
 
 import (
+	"cmp"
 	"container/list"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/secret"
 )
 
@@ -24,6 +28,8 @@ type Pool struct {
 	env  func(string) (string, bool)
 	now  func() time.Time
 	http config.HTTPClient
+	// unusable is why http cannot be made as the environment wants it; it fails what needs http.
+	unusable error
 
 	ctx  context.Context //nolint:containedctx // the life of the pool's goroutines, which Close ends
 	stop context.CancelFunc
@@ -44,10 +50,18 @@ type entry struct {
 // the process's environment itself, and proxies for STS come from there.
 func NewPool(env func(string) (string, bool)) *Pool {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Pool{
-		env: env, now: time.Now, ctx: ctx, stop: stop, http: awshttp.NewBuildableClient(),
-		identities: map[string]*list.Element{}, recent: list.New(),
+	p := &Pool{env: env, now: time.Now, ctx: ctx, stop: stop, identities: map[string]*list.Element{}, recent: list.New()}
+	var roots *x509.CertPool
+	if file := p.get("AWS_CA_BUNDLE"); file != "" {
+		roots, p.unusable = wire.RootCAs(file)
 	}
+	p.http = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.DisableKeepAlives = true // credentials are fetched once in a while: no connection is worth keeping
+		if roots != nil {
+			t.TLSClientConfig.RootCAs = roots
+		}
+	})
+	return p
 }
 
 // Close ends the fetches that are under way and waits for them. Identities work on with the credentials that they have.
@@ -76,9 +90,9 @@ func (p *Pool) run(work func(context.Context)) bool {
 
 // For returns the identity that o means, the same one for the same options. Nothing is fetched yet: credentials that do
 // not work are found out by the first call, which says why. Its error says what in o, or in the environment that o
-// leaves it to, contradicts itself.
+// leaves it to, contradicts itself, or that AWS_CA_BUNDLE cannot be read.
 func (p *Pool) For(o Options) (*Identity, error) {
-	if err := o.check(); err != nil {
+	if err := cmp.Or(o.check(), p.unusable); err != nil {
 		return nil, err
 	}
 	key, shared := o.key()

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -73,7 +74,14 @@ type Frames struct {
 	start, end int
 	err        error
 	requestID  string
+	// known are the headers of the last frame, checked, and where the values are in them that a frame notes. Nearly all
+	// frames of a stream have the same headers: those need not be gone through again.
+	known          []byte
+	message, event span
 }
+
+// span is a part of a frame's headers; the zero span is none.
+type span struct{ from, to int }
 
 // NewFrames returns a decoder of r. Close gives its buffer back and calls closer, which may be nil.
 func NewFrames(r io.Reader, closer func() error) *Frames {
@@ -93,7 +101,7 @@ func (f *Frames) Next() (Frame, error) {
 				return Frame{}, f.fail(err)
 			}
 			if have >= total {
-				frame, err := decodeFrame(f.buf[f.start : f.start+total])
+				frame, err := f.decode(f.buf[f.start : f.start+total])
 				if err != nil {
 					return Frame{}, f.fail(err)
 				}
@@ -195,34 +203,45 @@ func (f *Frames) Close() error {
 	return closer()
 }
 
-// decodeFrame reads one whole frame whose prelude has been checked.
-func decodeFrame(b []byte) (Frame, error) {
+// decode reads one whole frame whose prelude has been checked.
+func (f *Frames) decode(b []byte) (Frame, error) {
 	body, sum := b[:len(b)-4], b[len(b)-4:]
-	// The prelude's checksum is the beginning of the frame's: those eight bytes need no second look.
-	if crc32.Update(binary.BigEndian.Uint32(b[8:]), crc32.IEEETable, body[8:]) != binary.BigEndian.Uint32(sum) {
+	if crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(sum) {
 		return Frame{}, ErrFrame
 	}
 	n := preludeLen + int(binary.BigEndian.Uint32(b[4:]))
-	f := Frame{headers: body[preludeLen:n], payload: body[n:]}
-	return f, f.readHeaders()
+	headers := body[preludeLen:n]
+	if !bytes.Equal(headers, f.known) {
+		if err := f.learn(headers); err != nil {
+			return Frame{}, err
+		}
+	}
+	return Frame{
+		headers: headers, payload: body[n:],
+		message: headers[f.message.from:f.message.to], event: headers[f.event.from:f.event.to],
+	}, nil
 }
 
-// readHeaders checks the frame's headers and notes those that say what it is. Of a header that stands twice the last
-// counts, as with the AWS SDK.
-func (f *Frame) readHeaders() error {
-	for rest := f.headers; len(rest) > 0; {
+// learn checks headers and notes those that say what a frame is. Of a header that stands twice the last counts, as with
+// the AWS SDK.
+func (f *Frames) learn(headers []byte) error {
+	f.known, f.message, f.event = f.known[:0], span{}, span{}
+	for rest := headers; len(rest) > 0; {
 		name, value, tail, ok := nextHeader(rest)
 		if !ok {
+			f.message, f.event = span{}, span{}
 			return ErrFrame
 		}
 		rest = tail
+		at := span{len(headers) - len(rest) - len(value), len(headers) - len(rest)}
 		switch string(name) {
 		case ":message-type":
-			f.message = value
+			f.message = at
 		case ":event-type":
-			f.event = value
+			f.event = at
 		}
 	}
+	f.known = append(f.known, headers...)
 	return nil
 }
 

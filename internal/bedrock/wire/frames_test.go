@@ -389,3 +389,24 @@ func TestFramesAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations per frame", n)
 	}
 }
+
+// Headers that are those of the frame before are not read again; others are.
+func TestHeadersThatChange(t *testing.T) {
+	data := event(t, "messageStart", "1")
+	for _, name := range []string{"contentBlockDelta", "contentBlockDelta", "contentBlockStops", "messageStop"} {
+		data = append(data, event(t, name, "{}")...)
+	}
+	data = append(data, encoded(t, "no headers")...)
+	data = append(data, encoded(t, "{}", ":exception-type", "throttlingException", ":message-type", "exception")...)
+	f := NewFrames(bytes.NewReader(data), nil)
+	defer f.Close()
+	all, err := drain(f)
+	var names []string
+	for _, s := range all {
+		names = append(names, s.message+" "+s.event)
+	}
+	want := "event messageStart|event contentBlockDelta|event contentBlockDelta|event contentBlockStops|event messageStop| |exception throttlingException"
+	if got := strings.Join(names, "|"); got != want || err != io.EOF {
+		t.Errorf("%s, %v", got, err)
+	}
+}

@@ -42,18 +42,10 @@ func NewTransport(o TransportOptions) (*http.Transport, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure} //nolint:gosec // only when the operator says so
 	if o.CAFile != "" {
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("certificate authorities: %w", err)
+		var err error
+		if config.RootCAs, err = RootCAs(o.CAFile); err != nil {
+			return nil, err
 		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM form", o.CAFile)
-		}
-		config.RootCAs = pool
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -80,4 +72,20 @@ func NewTransport(o TransportOptions) (*http.Transport, error) {
 		ReadBufferSize:  4 << 10,
 		WriteBufferSize: 4 << 10,
 	}, nil
+}
+
+// RootCAs returns the system's certificate authorities with those of a file in PEM form.
+func RootCAs(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authorities: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
+	}
+	return pool, nil
 }
