@@ -81,7 +81,7 @@ type Block struct {
 // counted from 0, -1 where there is none.
 type Path struct{ Message, Part int32 }
 
-// Media is an image, document, video or audio clip: exactly one of Base64, URL and S3 is set.
+// Media is an image, document, video or audio clip: exactly one of Base64, Text, URL and S3 is set.
 type Media struct {
 	// Format is AWS's short name: png, jpeg, gif, webp; pdf, csv, …; mp4, …; wav, ….
 	Format string
@@ -89,6 +89,8 @@ type Media struct {
 	Name string
 	// Base64 is the content in standard base64, padded.
 	Base64 Text
+	// Text is a document that is plain text.
+	Text Text
 	// URL is an http(s) address that the gateway fetches, never AWS.
 	URL string
 	// S3 is an s3:// address that AWS reads itself; Owner is the bucket owner's account.

@@ -182,8 +182,12 @@ func (r *Request) ApplyDefaults(d *Request) {
 	if r.Guardrail == nil {
 		r.Guardrail = d.Guardrail
 	}
-	for _, b := range d.Betas {
-		r.AddBetas(b)
+	if len(d.Betas) > 0 { // the configuration's flags come first
+		own := r.Betas
+		r.Betas = append([]string(nil), d.Betas...)
+		for _, b := range own {
+			r.AddBetas(b)
+		}
 	}
 	if r.User == "" {
 		r.User = d.User

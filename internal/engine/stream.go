@@ -44,13 +44,14 @@ func (s *Stream) Next() (llm.Event, error) {
 	return ev, nil
 }
 
-// end books the end of a stream. Usage that AWS did not tell is estimated from what was sent and received.
+// end books the end of a stream. Usage that AWS did not tell is estimated from what was sent and received; a call that
+// AWS refused before it said anything has used nothing.
 func (s *Stream) end(err error) error {
 	call := s.call
 	if call.answered.IsZero() {
 		call.answered = time.Now()
 	}
-	if !call.HasUsage {
+	if !call.HasUsage && (s.streamed > 0 || errors.Is(err, io.EOF) || isCanceled(err)) {
 		call.Usage, call.HasUsage = estimate(call.Request, s.streamed), true
 	}
 	s.engine.price(call)
@@ -61,6 +62,11 @@ func (s *Stream) end(err error) error {
 		return s.engine.failed(call, &llm.Error{Kind: llm.KindCanceled, Code: "client_closed_request", Message: "the client closed the request"})
 	}
 	return io.EOF
+}
+
+func isCanceled(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && e.Kind == llm.KindCanceled
 }
 
 // ClientGone says that nobody reads the answer any more: the upstream call ends, or is drained if its deployment says

@@ -126,7 +126,7 @@ func chatRoute(d *router.Deployment) *llm.Error {
 	if d.Ref.Route == catalog.RouteConverse {
 		return nil
 	}
-	if !d.Ref.Forced && (m.HasConverse()) {
+	if !d.Ref.Forced && m.HasConverse() {
 		d.Ref.Route = catalog.RouteConverse
 		return nil
 	}

@@ -184,9 +184,9 @@ func (s *Server) stream(x *exchange, dialect *chatDialect) {
 // endStream writes the end of a stream: its last events after io.EOF, an error event after anything else.
 func (s *Server) endStream(x *exchange, events *eventWriter, chunks chunkWriter, out *buffer, err error) {
 	if !errors.Is(err, io.EOF) {
-		if len(out.data) > 0 && events.begun() {
-			_ = events.write(out.data, false)
-		} // else nothing has reached the client, which gets the failure's own status
+		if len(out.data) > 0 {
+			_ = events.write(out.data, false) // what came before the failure; without it the failure keeps its own status
+		}
 		s.failStream(x, events, asError(err))
 		return
 	}

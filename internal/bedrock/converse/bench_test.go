@@ -37,8 +37,10 @@ func BenchmarkEncode200KB(b *testing.B) {
 func BenchmarkEncode20Tools(b *testing.B) {
 	r := hi()
 	for i := range 20 {
-		r.Tools = append(r.Tools, llm.Tool{Name: fmt.Sprint("tool_", i), Description: raw(`Does a thing`).Text,
-			Schema: []byte(`{"type":"object","properties":{` + strings.Repeat(`"a":{"type":"string","description":"something"},`, 12) + `"b":{}}}`)})
+		r.Tools = append(r.Tools, llm.Tool{
+			Name: fmt.Sprint("tool_", i), Description: raw(`Does a thing`).Text,
+			Schema: []byte(`{"type":"object","properties":{` + strings.Repeat(`"a":{"type":"string","description":"something"},`, 12) + `"b":{}}}`),
+		})
 	}
 	benchmarkEncode(b, r)
 }

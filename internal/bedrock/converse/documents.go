@@ -83,6 +83,9 @@ func contentHash(md *llm.Media, content []byte) string {
 		return hex.EncodeToString(sum[:hashDigits/2])
 	}
 	h := sha256.New()
+	if !md.Text.IsEmpty() {
+		h.Write([]byte(md.Text.String()))
+	}
 	var chunk [3 * 1024]byte
 	for len(content) > 0 {
 		n := min(len(content), base64.StdEncoding.EncodedLen(len(chunk)))

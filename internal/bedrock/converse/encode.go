@@ -108,7 +108,11 @@ func (e *encoder) refusePromptResource() {
 		name string
 		set  bool
 	}{
-		{"max_tokens", s.hasMax}, {"temperature", s.hasTemperature}, {"top_p", s.hasTopP}, {"top_k", s.hasTopK}, {"stop", len(s.stop) > 0},
+		{"max_tokens", s.hasMax},
+		{"temperature", s.hasTemperature},
+		{"top_p", s.hasTopP},
+		{"top_k", s.hasTopK},
+		{"stop", len(s.stop) > 0},
 		{e.thinkingParam(), e.think.mode != thinkingUnsaid || e.think.effort != ""},
 		{"additionalModelRequestFields", e.fields.own || e.fields.client != nil || len(e.req.Betas) > 0},
 	} {

@@ -20,6 +20,10 @@ func (e *encoder) media(b *llm.Block, p llm.Path) {
 		e.refuse(path(p), "a file without content")
 		return
 	}
+	if !md.Text.IsBlank() && b.Kind == llm.BlockDocument {
+		e.document(md, "txt", nil, p)
+		return
+	}
 	if md.S3 == "" && md.Base64.IsEmpty() {
 		if md.URL != "" {
 			e.refuse(path(p), "the file behind the URL has not been fetched")
@@ -148,6 +152,12 @@ func (e *encoder) source(kind, formats, format string, md *llm.Media, content []
 }
 
 func (e *encoder) sourceOf(md *llm.Media, content []byte, p llm.Path) {
+	if !md.Text.IsEmpty() {
+		e.dst = append(e.dst, `{"text":`...)
+		e.dst = md.Text.AppendJSON(e.dst)
+		e.dst = append(e.dst, '}')
+		return
+	}
 	if md.S3 == "" {
 		e.dst = append(e.dst, `{"bytes":"`...)
 		e.dst = append(e.dst, content...)

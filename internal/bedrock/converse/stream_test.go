@@ -51,8 +51,10 @@ func showEvent(ev *llm.Event) string {
 	case llm.EventStart:
 		return "start"
 	case llm.EventText, llm.EventThinking, llm.EventSignature, llm.EventRedacted, llm.EventToolInput:
-		name := map[llm.EventKind]string{llm.EventText: "text", llm.EventThinking: "thinking", llm.EventSignature: "signature",
-			llm.EventRedacted: "redacted", llm.EventToolInput: "input"}[ev.Kind]
+		name := map[llm.EventKind]string{
+			llm.EventText: "text", llm.EventThinking: "thinking", llm.EventSignature: "signature",
+			llm.EventRedacted: "redacted", llm.EventToolInput: "input",
+		}[ev.Kind]
 		return fmt.Sprintf("%s %d %q", name, ev.Index, ev.Text.String())
 	case llm.EventToolStart:
 		return fmt.Sprintf("tool %d %s %s", ev.Index, ev.ToolID, ev.ToolName)
@@ -144,9 +146,11 @@ func TestStreamTools(t *testing.T) {
 }
 
 func TestStreamReasoningAndCitations(t *testing.T) {
-	streams(t, nil, []string{begin, delta(0, `{"reasoningContent":{"text":"hm"}}`), delta(0, `{"reasoningContent":{"text":""}}`),
+	streams(t, nil, []string{
+		begin, delta(0, `{"reasoningContent":{"text":"hm"}}`), delta(0, `{"reasoningContent":{"text":""}}`),
 		delta(0, `{"reasoningContent":{"signature":"U0lH"}}`), end(0), delta(1, `{"reasoningContent":{"redactedContent":"UkVE"}}`), end(1),
-		textDelta(2, `a`), delta(3, `{"citation":{"title":"T"}}`), end(3), stop("end_turn"), metadata},
+		textDelta(2, `a`), delta(3, `{"citation":{"title":"T"}}`), end(3), stop("end_turn"), metadata,
+	},
 		"start", `thinking 0 "hm"`, `signature 0 "U0lH"`, "end 0", `redacted 1 "UkVE"`, "end 1", `text 2 "a"`,
 		fmt.Sprintf(`%d raw 3 {"title":"T"}`, llm.EventCitation), "end 3", stopEnd, used)
 }
@@ -314,8 +318,10 @@ func TestPlainTextReadsWhatTheScannerReads(t *testing.T) {
 }
 
 func FuzzStreamEvent(f *testing.F) {
-	for _, line := range []string{begin, textDelta(0, `a\n`), toolBegin(0, "t", "f"), inputDelta(0, `{`), end(0), stop("tool_use"), metadata,
-		delta(0, `{"reasoningContent":{"text":"x"}}`), delta(0, `[]`), `contentBlockDelta null`, `metadata {"usage":null}`, `messageStop {"additionalModelResponseFields":{}}`} {
+	for _, line := range []string{
+		begin, textDelta(0, `a\n`), toolBegin(0, "t", "f"), inputDelta(0, `{`), end(0), stop("tool_use"), metadata,
+		delta(0, `{"reasoningContent":{"text":"x"}}`), delta(0, `[]`), `contentBlockDelta null`, `metadata {"usage":null}`, `messageStop {"additionalModelResponseFields":{}}`,
+	} {
 		kind, payload, _ := strings.Cut(line, " ")
 		f.Add(kind, []byte(payload), uint8(0))
 		f.Add(kind, []byte(payload), uint8(255))

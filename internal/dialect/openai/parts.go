@@ -291,8 +291,11 @@ func (d *decoder) placeFile(block *llm.Block, p *part) error {
 		m.Name = p.title
 	}
 	if f.hasText {
-		block.Kind, block.Text, block.Media = llm.BlockDocument, f.text, m
-		m.Format = "txt"
+		if f.text.IsBlank() {
+			return badMedia(p.kind, p.kind+" has no content")
+		}
+		block.Kind, block.Media = llm.BlockDocument, m
+		m.Format, m.Text = "txt", f.text
 		return nil
 	}
 	format, known := f.guess()

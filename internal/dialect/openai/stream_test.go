@@ -85,8 +85,10 @@ func TestChunks(t *testing.T) {
 	thinking := func(kind llm.EventKind, block int32, s string) llm.Event {
 		return llm.Event{Kind: kind, Index: block, Text: llm.NewText(s)}
 	}
-	f(false, false, []llm.Event{start, thinking(llm.EventThinking, 0, "hm"), thinking(llm.EventSignature, 0, "U0lH"), blockStop(0), thinking(llm.EventRedacted, 1, "cmVk"), text("ok"), stop(llm.StopEnd, "end_turn"),
-		{Kind: llm.EventUsage, Usage: &llm.Usage{}, Tail: &llm.Tail{Tier: "flex", Trace: json.RawMessage(`{"guardrail":{}}`)}}},
+	f(false, false, []llm.Event{
+		start, thinking(llm.EventThinking, 0, "hm"), thinking(llm.EventSignature, 0, "U0lH"), blockStop(0), thinking(llm.EventRedacted, 1, "cmVk"), text("ok"), stop(llm.StopEnd, "end_turn"),
+		{Kind: llm.EventUsage, Usage: &llm.Usage{}, Tail: &llm.Tail{Tier: "flex", Trace: json.RawMessage(`{"guardrail":{}}`)}},
+	},
 		role,
 		`{"index":0,"delta":{"reasoning_content":"hm","thinking_blocks":[{"type":"thinking","index":0,"thinking":"hm"}],"provider_specific_fields":{"reasoningContent":{"text":"hm"}}},"finish_reason":null}]`,
 		`{"index":0,"delta":{"reasoning_content":"","thinking_blocks":[{"type":"thinking","index":0,"thinking":"","signature":"U0lH"}],"provider_specific_fields":{"reasoningContent":{"signature":"U0lH"}}},"finish_reason":null}]`,

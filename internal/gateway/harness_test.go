@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/engine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testKey is a master key that is not publicly known.
+const testKey = "sk-9f2c7be14d6a48d3b05e"
+
+// noEnv is an environment without variables.
+func noEnv(string) (string, bool) { return "", false }
+
+// books keeps the records of a test.
+type books struct {
+	mu      sync.Mutex
+	records []account.Record
+	added   chan struct{}
+}
+
+func newBooks() *books { return &books{added: make(chan struct{}, 1024)} }
+
+func (b *books) Add(r account.Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.records = append(b.records, r)
+	b.added <- struct{}{}
+}
+
+// next waits for the next record.
+func (b *books) next(t *testing.T) account.Record {
+	t.Helper()
+	select {
+	case <-b.added:
+	case <-t.Context().Done():
+		t.Fatal("no record came")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.records[len(b.records)-1]
+}
+
+// rig is a whole gateway in front of some upstream.
+type rig struct {
+	t      testing.TB
+	url    string
+	server *Server
+	books  *books
+	logs   *bytes.Buffer
+}
+
+// newRig starts a gateway with a configuration. change may alter the options of its server.
+func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
+	t.Helper()
+	c, problems := config.Parse("config.yaml", []byte(yaml), noEnv)
+	if config.HasErrors(problems) {
+		t.Fatalf("configuration: %v\n%s", problems, yaml)
+	}
+	cat, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := identity.NewPool(noEnv)
+	table, err := NewTable(c, cat, pool, noEnv, "outcrop/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}}
+	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o := Options{
+		Engine: engine.New(engine.Options{
+			Catalog: cat, Router: table.Router, Connections: table.Connections, Recorder: g.books, Logger: logger, Debug: true,
+		}),
+		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
+		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: true,
+	}
+	if change != nil {
+		change(&o)
+	}
+	g.server = New(o)
+	server := httptest.NewServer(g.server)
+	g.url = server.URL
+	t.Cleanup(func() {
+		server.Close()
+		table.Close()
+		pool.Close()
+	})
+	return g
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// send sends a request and reads its answer.
+func (g *rig) send(method, path, body string, header http.Header) (*http.Response, string) {
+	g.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, g.url+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		g.t.Fatalf("the answer is cut: %v after %q", err, data)
+	}
+	return resp, string(data)
+}
+
+// post sends a chat request with the test's key.
+func (g *rig) post(path, body string) (*http.Response, string) {
+	g.t.Helper()
+	return g.send(http.MethodPost, path, body, bearer(testKey))
+}
+
+func bearer(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }
