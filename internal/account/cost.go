@@ -21,10 +21,26 @@ var ErrUsage = errors.New("the usage cannot be priced")
 // rounded before the end, and large enough for nine million dollars.
 type Amount int64
 
-const picoPerDollar = 1_000_000_000_000
+const (
+	picoPerDollar = 1_000_000_000_000
+	// maxTokens bounds a count, so that the sum of four is a prompt's length still; maxLine bounds a line of a cost, a million
+	// dollars, so that five of them are an Amount still.
+	maxTokens = 1 << 60
+	maxLine   = 1 << 60
+)
 
-// Nanos returns the amount in nano-dollars (1e-9 USD), rounded half up.
-func (a Amount) Nanos() int64 { return (int64(a) + 500) / 1000 }
+// Nanos returns the amount in nano-dollars (1e-9 USD), half a nano-dollar rounded up. Round once, at the end: a sum of rounded
+// amounts is not the rounded sum.
+func (a Amount) Nanos() int64 {
+	nanos, rest := int64(a)/1000, int64(a)%1000
+	if rest < 0 { // of a credit
+		nanos, rest = nanos-1, rest+1000
+	}
+	if rest >= 500 {
+		nanos++
+	}
+	return nanos
+}
 
 // Dollars returns the amount in USD, for showing.
 func (a Amount) Dollars() float64 { return float64(a) / picoPerDollar }
@@ -42,7 +58,7 @@ func (a Amount) String() string {
 	return sign + strconv.FormatInt(whole, 10) + "." + strings.TrimRight(fmt.Sprintf("%012d", rest), "0")
 }
 
-// Lines are the parts of a cost.
+// Lines are a cost by kinds of tokens.
 type Lines struct{ Input, Output, CacheRead, CacheWrite5m, CacheWrite1h Amount }
 
 // Total returns the sum of the lines.
@@ -58,35 +74,35 @@ func Cost(u llm.Usage, p catalog.Price, tier string) (Amount, error) {
 	return lines.Total(), err
 }
 
-// CostLines is Cost by kinds of tokens.
+// CostLines is Cost by kinds of tokens. Its total is Cost's amount.
 func CostLines(u llm.Usage, p catalog.Price, tier string) (Lines, error) {
 	var l Lines
 	rates := p.At(u.Prompt(), tier)
-	for _, part := range []struct {
+	for _, part := range [...]struct {
+		name   string
 		tokens int64
 		rate   catalog.Rate
 		line   *Amount
 	}{
-		{u.Input, rates.Input, &l.Input},
-		{u.Output, rates.Output, &l.Output},
-		{u.CacheRead, rates.CacheRead, &l.CacheRead},
-		{u.CacheWrite5m, rates.CacheWrite5m, &l.CacheWrite5m},
-		{u.CacheWrite1h, rates.CacheWrite1h, &l.CacheWrite1h},
+		{"input", u.Input, rates.Input, &l.Input},
+		{"output", u.Output, rates.Output, &l.Output},
+		{"cache read", u.CacheRead, rates.CacheRead, &l.CacheRead},
+		{"5-minute cache write", u.CacheWrite5m, rates.CacheWrite5m, &l.CacheWrite5m},
+		{"1-hour cache write", u.CacheWrite1h, rates.CacheWrite1h, &l.CacheWrite1h},
 	} {
-		if part.tokens == 0 {
-			continue
-		}
-		if !part.rate.Known {
-			return Lines{}, ErrNoPrice
-		}
-		if part.tokens < 0 || part.rate.Pico < 0 {
+		switch {
+		case part.tokens < 0 || part.tokens > maxTokens || part.rate.Pico < 0:
 			return Lines{}, ErrUsage
+		case part.tokens == 0:
+			continue
+		case !part.rate.Known:
+			return Lines{}, fmt.Errorf("%w: %s", ErrNoPrice, part.name)
 		}
 		high, low := bits.Mul64(uint64(part.tokens), uint64(part.rate.Pico))
-		if high != 0 || low > 1<<60 { // five lines of this size still fit
-			return Lines{}, ErrUsage
+		if high != 0 || low > maxLine {
+			return Lines{}, fmt.Errorf("%w: %s", ErrUsage, part.name)
 		}
-		*part.line = Amount(low) //nolint:gosec // bounded above
+		*part.line = Amount(low)
 	}
 	return l, nil
 }

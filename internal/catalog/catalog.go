@@ -2,10 +2,13 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"sort"
+	"io"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -19,14 +22,15 @@ var schema []byte
 // Schema returns the JSON Schema of the catalogue's data.
 func Schema() []byte { return bytes.Clone(schema) }
 
-// Catalog is a set of models. It is not changed after it was read and is safe for concurrent use.
+// Catalog is a set of models. Its facts do not change after they were read; it is safe for concurrent use.
 type Catalog struct {
 	version  string
 	models   []*Model
 	byID     map[string]*Model
 	aliases  map[string]*alias
-	prefixes map[string]bool // geographies of profiles
+	mantle   map[string]*Model // ids that exist on Mantle alone
 	provider map[string]bool
+	priced   sync.Map // priceBasis → Price: what has been worked out before
 }
 
 type alias struct {
@@ -41,45 +45,51 @@ type file struct {
 	Models  []*Model `json:"models"`
 }
 
-// Default returns the catalogue that is built in.
-var Default = sync.OnceValues(func() (*Catalog, error) { return Parse(embedded) })
+// Default returns the catalogue that is built in. It is read at the first call; its facts are checked by a test, not again
+// at every start.
+var Default = sync.OnceValues(func() (*Catalog, error) {
+	f, err := decode(embedded)
+	if err != nil {
+		return nil, err
+	}
+	return build(f), nil
+})
 
-// Parse reads a catalogue. An unknown member, a duplicate id or alias, or a price below zero is an error; see [Check]
-// for all that is wrong.
+// Parse reads a catalogue. Anything that [Check] would complain of is an error, which lists the first of it.
 func Parse(data []byte) (*Catalog, error) {
+	if problems := Check(data); len(problems) > 0 {
+		more := ""
+		if n := len(problems) - 1; n > 0 {
+			more = fmt.Sprintf(" (and %d more)", n)
+		}
+		return nil, fmt.Errorf("catalogue: %s%s", problems[0], more)
+	}
 	f, err := decode(data)
 	if err != nil {
 		return nil, err
 	}
+	return build(f), nil
+}
+
+// build makes the look-up tables of data that [Check] is content with.
+func build(f *file) *Catalog {
 	c := &Catalog{
 		version: f.Version, models: f.Models, byID: make(map[string]*Model, len(f.Models)), aliases: map[string]*alias{},
-		prefixes: map[string]bool{}, provider: map[string]bool{},
+		mantle: map[string]*Model{}, provider: map[string]bool{},
 	}
 	for _, m := range f.Models {
-		if m == nil || m.ID == "" {
-			return nil, fmt.Errorf("catalogue: a model without id")
-		}
-		if c.byID[m.ID] != nil {
-			return nil, fmt.Errorf("catalogue: the id %s stands twice", m.ID)
-		}
 		c.byID[m.ID] = m
 		if provider, _, ok := strings.Cut(m.ID, "."); ok {
 			c.provider[provider] = true
 		}
-		for name := range m.ProfileOverrides {
-			c.prefixes[name] = true
-		}
-	}
-	for _, m := range f.Models {
 		for _, a := range m.Aliases {
-			if a == nil || a.ID == "" || c.aliases[a.ID] != nil || c.byID[a.ID] != nil {
-				return nil, fmt.Errorf("catalogue: an alias of %s is empty or stands twice", m.ID)
-			}
 			c.aliases[a.ID] = &alias{m, a}
 		}
+		if surface := m.Surfaces[mantle]; surface != nil && surface.ID != "" {
+			c.mantle[surface.ID] = m
+		}
 	}
-	sort.Slice(c.models, func(i, j int) bool { return c.models[i].ID < c.models[j].ID })
-	return c, nil
+	return c
 }
 
 func decode(data []byte) (*file, error) {
@@ -87,12 +97,15 @@ func decode(data []byte) (*file, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return nil, fmt.Errorf("catalogue: %w", err)
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the end of the data")
 	}
 	return &f, nil
 }
 
-// Models returns all models, sorted by id.
+// Models returns all models, sorted by id. Neither the list nor the models may be changed.
 func (c *Catalog) Models() []*Model { return c.models }
 
 // Version names the state of the facts.
@@ -104,6 +117,7 @@ func (c *Catalog) Lookup(id string) (m *Model, profile string) {
 	return m, profile
 }
 
+// lookup is Lookup with what an alias changes. It does not find ids that exist on Mantle alone.
 func (c *Catalog) lookup(id string) (*Model, string, *override) {
 	for range 2 {
 		if a := c.aliases[id]; a != nil {
@@ -112,7 +126,7 @@ func (c *Catalog) lookup(id string) (*Model, string, *override) {
 		if m := c.byID[id]; m != nil {
 			return m, "", nil
 		}
-		if prefix, rest, ok := strings.Cut(id, "."); ok && c.prefixes[prefix] {
+		if prefix, rest, ok := strings.Cut(id, "."); ok && isGeography(prefix) {
 			if a := c.aliases[rest]; a != nil {
 				return a.model, prefix, a.override
 			}
@@ -130,8 +144,8 @@ func (c *Catalog) lookup(id string) (*Model, string, *override) {
 	return nil, "", nil
 }
 
-// Knows reports whether a name, without "bedrock/" in front, is clearly one of Bedrock's: a known id or profile, an ARN of
-// Bedrock or SageMaker, or an id of a known provider.
+// Knows reports whether a name is clearly one of Bedrock's: a known id or profile, an ARN of Bedrock or SageMaker, or an id
+// of a known provider.
 func (c *Catalog) Knows(name string) bool {
 	ref, err := c.Resolve(name)
 	if err != nil {
@@ -141,14 +155,14 @@ func (c *Catalog) Knows(name string) bool {
 		return true
 	}
 	id := ref.ID
-	if prefix, rest, ok := strings.Cut(id, "."); ok && (c.prefixes[prefix] || isGeography(prefix)) {
+	if prefix, rest, ok := strings.Cut(id, "."); ok && isGeography(prefix) {
 		id = rest
 	}
 	provider, _, ok := strings.Cut(id, ".")
 	return ok && c.provider[provider]
 }
 
-// isGeography knows the prefixes of profiles that AWS uses and that no model of the catalogue has yet.
+// isGeography knows the prefixes of AWS's cross-region inference profiles, some of which no model of the catalogue has yet.
 func isGeography(prefix string) bool {
 	switch prefix {
 	case "us", "eu", "apac", "global", "jp", "au", "us-gov", "ca", "in", "sa", "me", "af", "mx", "kr", "sg", "ap":
@@ -158,43 +172,59 @@ func isGeography(prefix string) bool {
 }
 
 // Nearest returns up to n names that a misspelt one may have meant, the likeliest first: from extra, and from the ids of
-// the models.
+// the models for chat. A name with a profile's prefix gets profiles that exist.
 func (c *Catalog) Nearest(name string, n int, extra ...string) []string {
 	type candidate struct {
 		name  string
 		score int
 	}
 	wanted := strings.ToLower(strings.TrimPrefix(name, "bedrock/"))
-	if wanted == "" {
+	if wanted == "" || n <= 0 {
 		return nil
 	}
 	if len(wanted) > 128 {
 		wanted = wanted[:128]
 	}
 	var list []candidate
-	consider := func(known string) {
+	consider := func(wanted, known, shown string) {
 		low := strings.ToLower(known)
-		score := distance(wanted, low)
 		limit := max(2, len(wanted)/4)
+		score := limit + 1
+		if gap := len(wanted) - len(low); -limit <= gap && gap <= limit { // else the distance is larger anyway
+			score = distance(wanted, low)
+		}
 		if len(wanted) >= 4 && strings.Contains(low, wanted) || len(low) >= 4 && strings.Contains(wanted, low) {
 			score = min(score, limit)
 		}
 		if score <= limit {
-			list = append(list, candidate{known, score})
+			list = append(list, candidate{shown, score})
 		}
 	}
 	for _, known := range extra {
-		consider(known)
+		consider(wanted, known, known)
 	}
+	geography, rest, ok := strings.Cut(wanted, ".")
+	ok = ok && rest != "" && isGeography(geography)
 	for _, m := range c.models {
-		if m.Mode == "chat" {
-			consider(m.ID)
+		switch {
+		case m.Mode != "chat":
+		case ok && m.ProfileOverrides[geography] != nil:
+			consider(rest, m.ID, geography+"."+m.ID)
+		case ok:
+			consider(rest, m.ID, m.ID)
+		default:
+			consider(wanted, m.ID, m.ID)
 		}
 	}
-	sort.SliceStable(list, func(i, j int) bool { return list[i].score < list[j].score })
+	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(a.score, b.score) })
 	var names []string
-	for _, k := range list[:min(n, len(list))] {
-		names = append(names, k.name)
+	for _, k := range list {
+		if len(names) == n {
+			break
+		}
+		if !slices.Contains(names, k.name) {
+			names = append(names, k.name)
+		}
 	}
 	return names
 }

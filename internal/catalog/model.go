@@ -1,8 +1,9 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
-	"sort"
+	"strings"
 )
 
 // Support says whether a model has a capability.
@@ -19,55 +20,78 @@ const (
 )
 
 // Capability is the name of something that a model can do.
-type Capability = string
+type Capability string
 
-// The capabilities that the catalogue tells.
+// The capabilities that the catalogue tells. Their values are the names in the data.
 const (
-	Tools                  Capability = "tools"
-	ToolChoice             Capability = "tool_choice"
-	ForcedTool             Capability = "forced_tool" // a call can be demanded
-	ParallelTools          Capability = "parallel_tools"
-	ParallelToolsSwitch    Capability = "parallel_tools_switch" // parallel calls can be switched off
-	StrictTools            Capability = "strict_tools"
-	ToolSearch             Capability = "tool_search"
-	ToolResultImages       Capability = "tool_result_images"
-	Vision                 Capability = "vision"
-	ImageInput             Capability = "image_input"
-	EmbedImage             Capability = "embed_image"
-	Documents              Capability = "documents"
-	Video                  Capability = "video"
-	AudioIn                Capability = "audio_in"
-	AudioOut               Capability = "audio_out"
-	PromptCache            Capability = "cache"
-	CacheBreakpoint        Capability = "cache_breakpoint"
-	Thinking               Capability = "reasoning"
-	JSONSchema             Capability = "json_schema"
-	NativeStructured       Capability = "structured_native"          // native structured output always
-	NativeStructuredOnly   Capability = "structured_native_converse" // native structured output while thinking
-	ComputerUse            Capability = "computer_use"
-	Prefill                Capability = "prefill"
-	SystemPrompt           Capability = "system"
-	MidSystem              Capability = "mid_system" // a system message in mid-conversation
-	Sampling               Capability = "sampling"   // temperature and top_p
-	OutputEffort           Capability = "output_effort"
-	RegexLookaround        Capability = "regex_lookaround"
-	CanvasEdit             Capability = "canvas_edit"
-	OpenAIPath             Capability = "openai_path"             // Mantle serves it under /openai/v1
-	ChatInlineReasoning    Capability = "cc_inline_reasoning"     // of bedrock-runtime's Chat Completions
-	ChatJSONSchema         Capability = "cc_json_schema"          // likewise
-	ChatToolsWithReasoning Capability = "cc_tools_with_reasoning" // likewise
-	Compaction             Capability = "compaction"              // Claude's own compaction of a conversation
-	WebSearch              Capability = "web_search"              // Anthropic's search on the server
-	NativeStreaming        Capability = "native_streaming"
-	CacheKeepsThinking     Capability = "cache_keeps_thinking" // thinking of earlier turns stays in the cached prefix
+	// Tools: the model calls tools. ToolChoice: it takes a tool_choice; ForcedTool: a call can be demanded of it.
+	Tools      Capability = "tools"
+	ToolChoice Capability = "tool_choice"
+	ForcedTool Capability = "forced_tool"
+	// ParallelTools: several calls in one turn; ParallelToolsSwitch: that can be switched off.
+	ParallelTools       Capability = "parallel_tools"
+	ParallelToolsSwitch Capability = "parallel_tools_switch"
+	// StrictTools: arguments follow the tool's schema. ToolSearch: tools are found on demand. ToolResultImages: a tool's
+	// result may hold images.
+	StrictTools      Capability = "strict_tools"
+	ToolSearch       Capability = "tool_search"
+	ToolResultImages Capability = "tool_result_images"
+	// Vision: a chat may hold images. ImageInput and EmbedImage: so may the input of an image model and of an embedder.
+	Vision     Capability = "vision"
+	ImageInput Capability = "image_input"
+	EmbedImage Capability = "embed_image"
+	// Documents, Video, AudioIn: the model reads PDF and other documents, films, sound. AudioOut: it speaks.
+	Documents Capability = "documents"
+	Video     Capability = "video"
+	AudioIn   Capability = "audio_in"
+	AudioOut  Capability = "audio_out"
+	// PromptCache: prefixes can be cached; CacheBreakpoint: at points that the client sets.
+	PromptCache     Capability = "cache"
+	CacheBreakpoint Capability = "cache_breakpoint"
+	// CacheKeepsThinking: the thinking of earlier turns stays in the cached prefix.
+	CacheKeepsThinking Capability = "cache_keeps_thinking"
+	// Thinking: the model can reason before it answers; how is in [Model.Reasoning].
+	Thinking Capability = "reasoning"
+	// JSONSchema: the answer can be held to a schema in some way. NativeStructured: by AWS itself; NativeStructuredOnly: by
+	// AWS itself on Converse while the model thinks.
+	JSONSchema           Capability = "json_schema"
+	NativeStructured     Capability = "structured_native"
+	NativeStructuredOnly Capability = "structured_native_converse"
+	// RegexLookaround: patterns in such a schema may look around.
+	RegexLookaround Capability = "regex_lookaround"
+	// ComputerUse: Anthropic's tools for a computer's screen, shell and files.
+	ComputerUse Capability = "computer_use"
+	// Prefill: the last message may be the assistant's, to be continued.
+	Prefill Capability = "prefill"
+	// SystemPrompt: there is a system prompt. MidSystem: a system message may stand in mid-conversation.
+	SystemPrompt Capability = "system"
+	MidSystem    Capability = "mid_system"
+	// Sampling: temperature and top_p are accepted.
+	Sampling Capability = "sampling"
+	// OutputEffort: output_config.effort is accepted.
+	OutputEffort Capability = "output_effort"
+	// Compaction: Claude shortens a long conversation itself. WebSearch: the model searches on the server.
+	Compaction Capability = "compaction"
+	WebSearch  Capability = "web_search"
+	// NativeStreaming: the answer is streamed as it is made.
+	NativeStreaming Capability = "native_streaming"
+	// CanvasEdit: the image model edits as Nova Canvas does.
+	CanvasEdit Capability = "canvas_edit"
+	// OpenAIPath: Mantle serves the model under /openai/v1 rather than /v1.
+	OpenAIPath Capability = "openai_path"
+	// ChatInlineReasoning, ChatJSONSchema and ChatToolsWithReasoning are of bedrock-runtime's Chat Completions: reasoning
+	// stands in the text; schemas are taken; tools and reasoning go together.
+	ChatInlineReasoning    Capability = "cc_inline_reasoning"
+	ChatJSONSchema         Capability = "cc_json_schema"
+	ChatToolsWithReasoning Capability = "cc_tools_with_reasoning"
 )
 
 func allCapabilities() []Capability {
 	return []Capability{
 		Tools, ToolChoice, ForcedTool, ParallelTools, ParallelToolsSwitch, StrictTools, ToolSearch, ToolResultImages, Vision, ImageInput, EmbedImage,
-		Documents, Video, AudioIn, AudioOut, PromptCache, CacheBreakpoint, Thinking, JSONSchema, NativeStructured, NativeStructuredOnly, ComputerUse,
-		Prefill, SystemPrompt, MidSystem, Sampling, OutputEffort, RegexLookaround, CanvasEdit, OpenAIPath, ChatInlineReasoning, ChatJSONSchema,
-		ChatToolsWithReasoning, Compaction, WebSearch, NativeStreaming, CacheKeepsThinking,
+		Documents, Video, AudioIn, AudioOut, PromptCache, CacheBreakpoint, CacheKeepsThinking, Thinking, JSONSchema, NativeStructured,
+		NativeStructuredOnly, RegexLookaround, ComputerUse, Prefill, SystemPrompt, MidSystem, Sampling, OutputEffort, Compaction, WebSearch,
+		NativeStreaming, CanvasEdit, OpenAIPath, ChatInlineReasoning, ChatJSONSchema, ChatToolsWithReasoning,
 	}
 }
 
@@ -86,7 +110,7 @@ type Model struct {
 	Output []string `json:"output"`
 	// Route is the API that answers a name without a route word.
 	Route Route `json:"route"`
-	// Streams is false for models that only answer whole; nil means that they stream.
+	// Streaming is false for models that only answer whole; nil means that they stream.
 	Streaming *bool `json:"streams,omitempty"`
 	// Converse says what Converse lacks for the model; nil means nothing.
 	Converse *ConverseLimits `json:"converse,omitempty"`
@@ -108,14 +132,20 @@ type Model struct {
 	// Endpoints are the OpenAI-shaped endpoints known for the model.
 	Endpoints []string `json:"endpoints,omitempty"`
 
-	Prices               prices                        `json:"price"`
+	// ImagePrices are USD for one image by "size/steps"; a size of "max" is a larger one than the standard, steps of "max"
+	// are more than 50. ProvisionedPerSecond is USD for a second of a model unit, by region ("*" is any other) and
+	// commitment (1m, 6m).
 	ImagePrices          map[string]float64            `json:"image_prices,omitempty"`
 	ProvisionedPerSecond map[string]map[string]float64 `json:"provisioned_per_second,omitempty"`
-	ProfileOverrides     map[string]*override          `json:"profiles,omitempty"`
-	RegionOverrides      map[string]*override          `json:"regions,omitempty"`
-	Surfaces             map[string]*override          `json:"surfaces,omitempty"`
-	Aliases              []*override                   `json:"aliases,omitempty"`
-	Note                 string                        `json:"note,omitempty"`
+	// Note says where a fact comes from that is less certain than the others.
+	Note string `json:"note,omitempty"`
+
+	// What follows is exported for the decoder alone: see [Catalog.Price] and [Catalog.ModelIn].
+	Prices           prices               `json:"price"`
+	ProfileOverrides map[string]*override `json:"profiles,omitempty"`
+	RegionOverrides  map[string]*override `json:"regions,omitempty"`
+	Surfaces         map[string]*override `json:"surfaces,omitempty"`
+	Aliases          []*override          `json:"aliases,omitempty"`
 }
 
 // ConverseLimits is what Converse lacks for a model.
@@ -152,10 +182,10 @@ func (m *Model) Supports(c Capability) Support {
 		return Unknown
 	}
 	for _, have := range m.Capabilities {
-		if have == c {
+		switch lacks, ok := strings.CutPrefix(have, "!"); {
+		case have == string(c):
 			return Yes
-		}
-		if len(have) == len(c)+1 && have[0] == '!' && have[1:] == c {
+		case ok && lacks == string(c):
 			return No
 		}
 	}
@@ -172,12 +202,7 @@ func (m *Model) Streams() bool { return m == nil || m.Streaming == nil || *m.Str
 
 // Profiles returns the geographies of the model's cross-region inference profiles, sorted: us, eu, global, ….
 func (m *Model) Profiles() []string {
-	list := make([]string, 0, len(m.ProfileOverrides))
-	for name := range m.ProfileOverrides {
-		list = append(list, name)
-	}
-	sort.Strings(list)
-	return list
+	return slices.Sorted(maps.Keys(m.ProfileOverrides))
 }
 
 // Takes reports whether the model reads a modality.

@@ -11,13 +11,17 @@ type Route string
 
 // The routes.
 const (
-	RouteConverse        Route = "converse"
-	RouteInvoke          Route = "invoke"
-	RouteConverseLike    Route = "converse_like"
+	// RouteConverse is the Converse API, RouteInvoke the InvokeModel API with the body of the model's family.
+	RouteConverse Route = "converse"
+	RouteInvoke   Route = "invoke"
+	// RouteConverseLike is Converse's body sent to an address of the configuration's.
+	RouteConverseLike Route = "converse_like"
+	// RouteChatCompletions is bedrock-runtime's own OpenAI endpoint, RouteMantle the separate host of such endpoints.
 	RouteChatCompletions Route = "chat_completions"
 	RouteMantle          Route = "mantle"
-	RouteRerank          Route = "agent-rerank"
-	RouteAsync           Route = "async"
+	// RouteRerank is the Rerank API, RouteAsync StartAsyncInvoke: no name asks for them, models do.
+	RouteRerank Route = "agent-rerank"
+	RouteAsync  Route = "async"
 )
 
 // Ref is what a model's name means.
@@ -29,7 +33,7 @@ type Ref struct {
 	// Route is the way to call it; Forced says that the name asked for it.
 	Route  Route
 	Forced bool
-	// Family is the family word that stood before an ARN.
+	// Family is the family word that stood before an ARN. It forces the family's route, unless a route word does.
 	Family string
 	// Region is the one in the name's path, else the one of its ARN.
 	Region string
@@ -57,10 +61,12 @@ var (
 	errEmpty     = errors.New("the model's name is empty")
 	errLong      = errors.New("the model's name is too long")
 	errCharacter = errors.New("the model's name holds a blank or a control character")
+	errTwice     = errors.New("the model's name holds two routes or two regions")
 )
 
-// Resolve reads a name: [bedrock/][route/][region/][family/]id, whole segments from the left, each kind at most once. An
-// id that the catalogue does not know is no error. Errors are names that cannot be called at all.
+// Resolve reads a name: [bedrock/][route/][region/][family/]id, whole segments from the left, each kind at most once, route
+// and region in either order. An id that the catalogue does not know is no error. Errors are names that cannot be called at
+// all: empty ones, blanks and control characters, malformed ARNs, routes to other services.
 func (c *Catalog) Resolve(name string) (Ref, error) { return c.ResolveWithBase(name, "") }
 
 // ResolveWithBase is Resolve for a deployment whose base_model says what is behind an opaque ARN.
@@ -82,9 +88,11 @@ func (c *Catalog) ResolveWithBase(name, base string) (Ref, error) {
 		ref.Route = a.model.Route
 		return ref, nil
 	}
-	rest := strings.TrimPrefix(name, "bedrock/")
-	if rest == "" {
-		return ref, errEmpty
+	rest, isMantle := strings.CutPrefix(name, "bedrock_mantle/") // LiteLLM's provider of that host
+	if isMantle {
+		ref.Route, ref.Forced = RouteMantle, true
+	} else {
+		rest = strings.TrimPrefix(name, "bedrock/")
 	}
 	rest, err := ref.path(rest)
 	if err != nil {
@@ -101,26 +109,47 @@ func (c *Catalog) ResolveWithBase(name, base string) (Ref, error) {
 		return ref, c.resolveARN(&ref, base)
 	}
 	ref.Model, ref.Profile, ref.alias = c.lookup(rest)
-	if ref.Model == nil && base != "" {
-		ref.Model, ref.Profile = c.Lookup(strings.TrimPrefix(base, "bedrock/"))
+	onMantle := c.mantle[rest]
+	if ref.Model == nil {
+		ref.Model = onMantle
 	}
-	c.defaultRoute(&ref)
+	c.behind(&ref, base)
+	ref.defaultRoute()
+	if onMantle != nil && ref.Model == onMantle && !ref.Forced {
+		ref.Route = RouteMantle
+	}
 	return ref, nil
+}
+
+// behind takes the model that a deployment's base_model names, when the name itself tells none.
+func (c *Catalog) behind(ref *Ref, base string) {
+	if ref.Model != nil || base == "" {
+		return
+	}
+	if b, err := c.Resolve(base); err == nil {
+		ref.Model, ref.Profile, ref.alias = b.Model, b.Profile, b.alias
+	}
 }
 
 // path takes the words before the id off the name.
 func (ref *Ref) path(rest string) (string, error) {
 	for {
 		word, after, ok := strings.Cut(rest, "/")
-		if !ok || after == "" || strings.HasPrefix(rest, "arn:") {
+		if !ok || strings.HasPrefix(rest, "arn:") {
 			return rest, nil
 		}
 		switch {
 		case refusedRoute(word):
-			return rest, fmt.Errorf("the route %s is not supported for chat", word)
-		case !ref.Forced && isRoute(word):
+			return rest, fmt.Errorf("the route %s/ leads to another service of AWS and is not supported for chat", word)
+		case isRoute(word):
+			if ref.Forced {
+				return rest, errTwice
+			}
 			ref.Route, ref.Forced = Route(word), true
-		case ref.Region == "" && isRegion(word):
+		case isRegion(word):
+			if ref.Region != "" {
+				return rest, errTwice
+			}
 			ref.Region = word
 		case ref.Family == "" && isFamilyWord(word) && strings.HasPrefix(after, "arn:"):
 			ref.Family = word
@@ -223,15 +252,13 @@ func (c *Catalog) resolveARN(ref *Ref, base string) error {
 		tuned, _, _ := strings.Cut(a.Resource, "/")
 		ref.Model, _ = c.Lookup(tuned)
 	}
-	if ref.Model == nil && base != "" {
-		ref.Model, ref.Profile = c.Lookup(strings.TrimPrefix(base, "bedrock/"))
-	}
-	c.defaultRoute(ref)
+	c.behind(ref, base)
+	ref.defaultRoute()
 	return nil
 }
 
 // defaultRoute chooses the way for names that ask for none.
-func (c *Catalog) defaultRoute(ref *Ref) {
+func (ref *Ref) defaultRoute() {
 	switch {
 	case ref.Forced:
 	case ref.Family == "nova" || ref.Family == "nova-2":
