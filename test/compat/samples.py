@@ -1,0 +1,50 @@
+"""What the tests send: messages, tools and a picture."""
+
+import base64
+import struct
+import zlib
+
+MODEL = "claude"  # one of the demo's names
+MODELS = ["claude", "nova", "llama"]
+
+
+def user(text: str) -> list[dict]:
+    return [{"role": "user", "content": text}]
+
+
+def late(fault: str) -> list[dict]:
+    """Asks for a fault so deep in a long stream that much of it has reached the client before."""
+    return user(f"[[fault:{fault};after=1500]] " + "x" * 40_000)
+
+
+def function(name: str, **properties: str) -> dict:
+    return {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": f"{name} of a place",
+            "parameters": {
+                "type": "object",
+                "properties": {k: {"type": v} for k, v in properties.items()},
+                "required": list(properties),
+            },
+        },
+    }
+
+
+TOOLS = [function("get_weather", city="string"), function("get_time", zone="string")]
+
+
+def png(width: int = 2, height: int = 2) -> bytes:
+    """A whole, valid PNG."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    pixels = b"".join(b"\x00" + b"\x80\x20\x20" * width for _ in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+def data_url(image: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(image).decode()

@@ -1,0 +1,145 @@
+package layout
+
+import (
+	"strings"
+	"testing"
+)
+
+// mayImport says which packages of ours a package may import, tests aside. A name that ends in /… stands for all packages
+// below it. The dependencies point one way: see docs/architecture.md, "Who may import whom".
+var mayImport = map[string][]string{
+	"llm":                       {},
+	"internal/jsonscan":         {},
+	"internal/secret":           {},
+	"internal/catalog":          {"llm", "internal/jsonscan"},
+	"internal/media":            {"llm", "internal/jsonscan"},
+	"internal/config":           {"internal/secret"},
+	"internal/router":           {"llm", "internal/catalog", "internal/secret"},
+	"internal/account":          {"llm", "internal/catalog", "internal/secret"},
+	"internal/telemetry":        {"llm", "internal/account", "internal/secret"},
+	"internal/dialect/openai":   {"llm", "internal/catalog", "internal/jsonscan", "internal/media", "internal/secret"},
+	"internal/bedrock/wire":     {"llm", "internal/catalog", "internal/jsonscan", "internal/secret"},
+	"internal/bedrock/identity": {"llm", "internal/bedrock/wire", "internal/secret"},
+	"internal/bedrock/converse": {"llm", "internal/bedrock/wire", "internal/catalog", "internal/jsonscan", "internal/media"},
+	"internal/engine": {
+		"llm", "internal/account", "internal/bedrock/…", "internal/catalog", "internal/jsonscan", "internal/media",
+		"internal/router", "internal/secret", "internal/telemetry",
+	},
+	"internal/gateway": {
+		"llm", "internal/account", "internal/catalog", "internal/config", "internal/dialect/…", "internal/engine",
+		"internal/jsonscan", "internal/media", "internal/router", "internal/secret", "internal/telemetry",
+		// It makes the deployments of a configuration: their identities and their connections.
+		"internal/bedrock/identity", "internal/bedrock/wire",
+	},
+	"internal/store/sqlite": {"llm", "internal/account", "internal/catalog", "internal/secret"},
+	"internal/sim":          {"internal/bedrock/wire", "internal/catalog"},
+	"cmd/outcrop":           {"llm", "internal/…"},
+	"bench":                 {"bench/…"},
+	"bench/baseline":        {},
+	"bench/load":            {},
+	"test/layout":           {},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range goFiles(t) {
+		if f.isTest() {
+			continue
+		}
+		allowed, known := mayImport[f.folder()]
+		if !known {
+			t.Errorf("%s: the folder has no rule: say in mayImport, and in .golangci.yml, what it may import", f.path)
+			continue
+		}
+		seen[f.folder()] = true
+		for _, imported := range f.imports {
+			ours, found := strings.CutPrefix(imported, module+"/")
+			if found && !matches(allowed, ours) {
+				t.Errorf("%s imports %s, and may not", f.path, ours)
+			}
+		}
+	}
+	for folder := range mayImport {
+		if !seen[folder] {
+			t.Errorf("mayImport has a rule for %s, where no Go file is", folder)
+		}
+	}
+}
+
+func matches(patterns []string, name string) bool {
+	for _, p := range patterns {
+		if folder, below := strings.CutSuffix(p, "…"); p == name || below && strings.HasPrefix(name, folder) {
+			return true
+		}
+	}
+	return false
+}
+
+// banned are packages that no part of the program may use, tests aside.
+var banned = map[string]string{
+	"os/exec":               "no request and no configuration may start a program",
+	"plugin":                "the binary is static",
+	"unsafe":                "no unsafe code of our own",
+	"C":                     "the binary is built without cgo",
+	"log":                   "use log/slog",
+	"io/ioutil":             "use io and os",
+	"github.com/pkg/errors": "use errors and fmt.Errorf with %w",
+}
+
+func TestBannedPackages(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.isTest() {
+			continue
+		}
+		for _, imported := range f.imports {
+			why, bad := banned[imported]
+			if imported == "os/exec" && f.folder() == "bench" {
+				continue // it measures whole programs, so it starts them; it is not part of the binary
+			}
+			if bad {
+				t.Errorf("%s imports %s: %s", f.path, imported, why)
+			}
+		}
+	}
+}
+
+func TestNoLinkname(t *testing.T) {
+	for _, f := range goFiles(t) {
+		for _, group := range f.syntax.Comments {
+			for _, c := range group.List {
+				if strings.HasPrefix(c.Text, "//go:linkname") || strings.HasPrefix(c.Text, "//export ") {
+					t.Errorf("%s: %s reaches around the type system", f.path, c.Text)
+				}
+			}
+		}
+	}
+}
+
+// A sleep waits for the clock where a test should wait for the event. In a synctest bubble the clock is the event.
+func TestTestsDoNotSleep(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if !f.isTest() || matches(f.imports, "testing/synctest") {
+			continue
+		}
+		for _, name := range calls(f.syntax) {
+			if name == "time.Sleep" {
+				t.Errorf("%s calls time.Sleep outside of testing/synctest", f.path)
+			}
+		}
+	}
+}
+
+func TestPackagesSayWhatTheyAre(t *testing.T) {
+	documented := map[string]bool{}
+	for _, f := range goFiles(t) {
+		if f.isTest() {
+			continue
+		}
+		documented[f.folder()] = documented[f.folder()] || f.syntax.Doc != nil
+	}
+	for folder, has := range documented {
+		if !has {
+			t.Errorf("%s has no package comment", folder)
+		}
+	}
+}
