@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	fmt.Print(report)
 	if *out != "" {
-		return os.WriteFile(*out, []byte(report), 0o644) //nolint:gosec // a report for everybody
+		return os.WriteFile(*out, []byte(report), 0o644)
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ const warmUp = 300
 func (b *bench) measure(ctx context.Context, s *system, sh *shape) error {
 	t := s.target(sh)
 	if sh.stream {
-		return b.measureStreams(ctx, s, sh, t)
+		return b.measureStreams(ctx, s, t)
 	}
 	if err := load.Saturate(ctx, b.client, t, 16, warmUp); err != nil {
 		return err
@@ -260,7 +260,7 @@ func (b *bench) measure(ctx context.Context, s *system, sh *shape) error {
 	return nil
 }
 
-func (b *bench) measureStreams(ctx context.Context, s *system, sh *shape, t *load.Target) error {
+func (b *bench) measureStreams(ctx context.Context, s *system, t *load.Target) error {
 	if s.name == "direct" {
 		return nil // frames are not lines; the bare proxy shows what relaying them costs
 	}

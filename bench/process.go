@@ -39,7 +39,7 @@ func start(ctx context.Context, name string, port int, path, log string, argv ..
 	}
 	client := &http.Client{Timeout: 2 * time.Second}
 	for time.Since(began) < 20*time.Second {
-		resp, err := client.Get(p.url + path) //nolint:noctx // a probe with a time-out of its own
+		resp, err := client.Get(p.url + path)
 		if err == nil {
 			_ = resp.Body.Close()
 			p.cold = time.Since(began)
@@ -92,7 +92,7 @@ func (p *process) rss() (int64, error) {
 
 // freePort returns a TCP port that nobody listens on.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback, closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}

@@ -11,10 +11,9 @@ import (
 // flags is a command's set of flags, in LiteLLM's spelling where LiteLLM has them.
 type flags struct {
 	*flag.FlagSet
-	// ignored are flags of LiteLLM's process model that mean nothing here.
-	ignored []string
-	used    []string
-	help    io.Writer
+	// used are the flags that were given and have no effect.
+	used []string
+	help io.Writer
 }
 
 func newFlags(command, arguments string, help io.Writer) *flags {

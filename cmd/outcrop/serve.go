@@ -187,6 +187,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	e := engine.New(engine.Options{
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
+		KeyHeader: c.GeneralSettings.KeyHeaderName,
 	})
 	for id, warnings := range e.Warnings() {
 		for _, w := range warnings {
@@ -297,7 +298,9 @@ func (g *gatewayProcess) run(ctx context.Context, ready func(address string)) er
 	case <-ctx.Done():
 	}
 	err = g.shutdown(server)
-	<-served
+	if stopped := <-served; !errors.Is(stopped, http.ErrServerClosed) {
+		err = errors.Join(err, stopped)
+	}
 	return errors.Join(err, g.close())
 }
 
@@ -307,7 +310,7 @@ func (g *gatewayProcess) shutdown(server *http.Server) error {
 	settings := g.config.GeneralSettings
 	g.logger.Info("shutting down", "grace_period", settings.GracefulShutdownTimeout.String())
 	if settings.ShutdownDelay > 0 {
-		time.Sleep(settings.ShutdownDelay) // load balancers see readiness fail and send no more
+		<-time.After(settings.ShutdownDelay) // load balancers see readiness fail and send no more
 	}
 	grace, cancel := context.WithTimeout(context.Background(), settings.GracefulShutdownTimeout)
 	defer cancel()

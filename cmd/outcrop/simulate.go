@@ -70,7 +70,9 @@ func simulate(ctx context.Context, args []string, s stdio) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
-	<-served
+	if stopped := <-served; !errors.Is(stopped, http.ErrServerClosed) {
+		err = errors.Join(err, stopped)
+	}
 	bedrock.Close()
 	return err
 }

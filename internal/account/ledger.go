@@ -342,7 +342,7 @@ func (l *Ledger) write(ctx context.Context, batch []Record) bool {
 	l.mu.Lock()
 	l.failure = nil
 	l.queued -= n
-	l.written += uint64(n) //nolint:gosec // a length
+	l.written += uint64(n)
 	if l.room != nil {
 		close(l.room)
 		l.room = nil

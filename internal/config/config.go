@@ -239,6 +239,8 @@ type GeneralSettings struct {
 	ForwardClientHeaders bool `yaml:"forward_client_headers_to_llm_api"`
 	// IncludeCallID adds litellm_call_id to error bodies. Default: false.
 	IncludeCallID bool `yaml:"include_call_id_in_error_body"`
+	// AllowCredentialProcess permits AWS profiles whose credential_process starts a program. Default: false.
+	AllowCredentialProcess bool `yaml:"allow_credential_process"`
 	// OnClientDisconnect is cancel or drain: what becomes of a call whose client has gone. Default: cancel.
 	OnClientDisconnect Disconnect `yaml:"on_client_disconnect" check:"disconnect"`
 	// ShutdownDelay is the time between the stop signal and the closing of the listeners. Default: 0 s.

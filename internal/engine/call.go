@@ -66,7 +66,7 @@ func NewID() string {
 	_, _ = rand.Read(b[6:]) // never fails: see crypto/rand
 	ms := time.Now().UnixMilli()
 	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
+		b[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the byte of that place is what is wanted
 	}
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80

@@ -33,6 +33,8 @@ type Options struct {
 	// take. 0 means 100 and 5 minutes.
 	MaxDrains int
 	DrainFor  time.Duration
+	// KeyHeader is a further header in which clients send their key: like the usual ones it is never forwarded.
+	KeyHeader string
 	// Debug logs upstream requests, without credentials.
 	Debug bool
 }
@@ -81,7 +83,7 @@ func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Erro
 	ctx, leave := e.upstream(ctx, call)
 	defer leave()
 	call.sent = time.Now()
-	reply, err := p.target.client.Send(ctx, p.call(call, false))
+	reply, err := p.target.client.Send(ctx, p.call(call, false, e.o.KeyHeader))
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
@@ -110,7 +112,7 @@ func (e *Engine) ChatStream(ctx context.Context, call *Call) (*Stream, *llm.Erro
 	defer p.body.Release()
 	ctx, leave := e.upstream(ctx, call)
 	call.sent = time.Now()
-	reply, err := p.target.client.Send(ctx, p.call(call, true))
+	reply, err := p.target.client.Send(ctx, p.call(call, true, e.o.KeyHeader))
 	if err != nil {
 		leave()
 		return nil, e.failed(call, err)
@@ -161,11 +163,11 @@ func (e *Engine) failed(call *Call, err error) *llm.Error {
 
 // forwarded returns the client's headers that the deployment lets through: those that begin with x-, but none that
 // speaks to the gateway, to AWS's front end, or of the network between. They are not signed.
-func forwarded(client http.Header) http.Header {
+func forwarded(client http.Header, keyHeader string) http.Header {
 	var out http.Header
 next:
 	for name, values := range client {
-		if !strings.HasPrefix(name, "X-") {
+		if !strings.HasPrefix(name, "X-") || strings.EqualFold(name, keyHeader) {
 			continue
 		}
 		for _, prefix := range []string{"X-Stainless-", "X-Litellm-", "X-Api-Key", "X-Amz-", "X-Amzn-", "X-Forwarded-", "X-Real-Ip", "X-Goog-Api-Key", "X-Outcrop-"} {

@@ -97,7 +97,7 @@ func (p *plan) path(stream bool) string {
 }
 
 // call returns the upstream call.
-func (p *plan) call(c *Call, stream bool) *wire.Call {
+func (p *plan) call(c *Call, stream bool, keyHeader string) *wire.Call {
 	d := p.target.deployment
 	out := &wire.Call{Path: p.path(stream), Body: p.body, Stream: stream, Timeouts: wire.Timeouts{
 		Total: d.Timeouts.Total, FirstByte: d.Timeouts.FirstByte, FirstEvent: d.Timeouts.FirstEvent, Idle: d.Timeouts.Idle,
@@ -106,7 +106,7 @@ func (p *plan) call(c *Call, stream bool) *wire.Call {
 		out.Timeouts.Total, out.Timeouts.FirstEvent = c.Timeout, c.Timeout
 	}
 	if d.ForwardHeaders {
-		out.Header = forwarded(c.Header)
+		out.Header = forwarded(c.Header, keyHeader)
 	}
 	return out
 }

@@ -118,11 +118,10 @@ func without(fields []llm.Field, name string) ([]llm.Field, bool) {
 
 // removeFromTools works on a copy of the list: tools from a deployment's defaults are shared between requests.
 func removeFromTools(r *llm.Request, steps []string) bool {
-	if len(steps) > 1 && steps[0] == jsonscan.Wildcard {
-		steps = steps[1:]
-	} else {
+	if len(steps) < 2 || steps[0] != jsonscan.Wildcard {
 		return false
 	}
+	steps = steps[1:]
 	if len(steps) > 1 && steps[0] == "function" {
 		steps = steps[1:]
 	}

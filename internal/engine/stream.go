@@ -134,7 +134,7 @@ type replay struct {
 func newReplay(r *llm.Response) *replay {
 	p := &replay{events: []llm.Event{{Kind: llm.EventStart}}}
 	for i := range r.Blocks {
-		b, index := &r.Blocks[i], int32(i) //nolint:gosec // an answer has few blocks
+		b, index := &r.Blocks[i], int32(i)
 		add := func(kind llm.EventKind, text llm.Text) {
 			p.events = append(p.events, llm.Event{Kind: kind, Index: index, Text: text})
 		}

@@ -243,6 +243,7 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 		Profile: p.AWSProfileName, RoleARN: p.AWSRoleName, SessionName: p.AWSSessionName, ExternalID: p.AWSExternalID,
 		SessionPolicy: p.AWSSessionPolicy, RoleDuration: p.AWSRoleDuration, WebIdentity: p.AWSWebIdentityToken,
 		STSEndpoint: p.AWSSTSEndpoint, STSRegion: p.AWSRegionName, AllowHTTP: p.AllowHTTPUpstream,
+		AllowProcess: c.GeneralSettings.AllowCredentialProcess,
 	}
 	for _, tag := range p.AWSSessionTags {
 		who.SessionTags = append(who.SessionTags, identity.Tag{Key: tag.Key, Value: tag.Value})

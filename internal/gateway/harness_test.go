@@ -86,6 +86,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	o := Options{
 		Engine: engine.New(engine.Options{
 			Catalog: cat, Router: table.Router, Connections: table.Connections, Recorder: g.books, Logger: logger, Debug: true,
+			KeyHeader: c.GeneralSettings.KeyHeaderName,
 		}),
 		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: true,

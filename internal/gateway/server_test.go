@@ -125,8 +125,8 @@ func TestKeysAreTakenFromTheirHeaders(t *testing.T) {
 
 func TestKeysNeverReachAWS(t *testing.T) {
 	bedrock, url := upstream(t, sim.Options{})
-	g := newRig(t, simConfig(url, withKey+"  forward_client_headers_to_llm_api: true\n"), nil)
-	for _, header := range []http.Header{bearer(testKey), {"X-Api-Key": {testKey}}, {"Api-Key": {testKey}}} {
+	g := newRig(t, simConfig(url, withKey+"  forward_client_headers_to_llm_api: true\n  litellm_key_header_name: X-Team-Key\n"), nil)
+	for _, header := range []http.Header{bearer(testKey), {"X-Api-Key": {testKey}}, {"Api-Key": {testKey}}, {"X-Team-Key": {testKey}}, {"X-Litellm-Api-Key": {testKey}}} {
 		g.send(http.MethodPost, "/v1/chat/completions", hello, header)
 	}
 	for _, r := range bedrock.Requests() {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -62,7 +63,7 @@ func (k *keyring) issue(seed uint64, now time.Time, life time.Duration, who call
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.issued++
-	d := newDice(seed, "sts", []byte(who.arn), []byte{byte(k.issued), byte(k.issued >> 8), byte(k.issued >> 16), byte(k.issued >> 24)})
+	d := newDice(seed, "sts", []byte(who.arn), strconv.AppendUint(nil, k.issued, 10))
 	c := Credential{
 		AccessKeyID:     "ASIA" + strings.ToUpper(d.word(16)),
 		SecretAccessKey: d.word(40),

@@ -149,8 +149,10 @@ func converseTree(model string, v any) (*prompt, *apiError) {
 
 // prompt gathers what the model sees. The order of metering is the order of caching.
 func (req *converseRequest) prompt(model string) *prompt {
-	p := &prompt{model: model, meter: newMeter(model), choice: "auto", stops: req.InferenceConfig.StopSequences,
-		fields: req.AdditionalModelResponseFieldPaths, echoed: map[string]any{}}
+	p := &prompt{
+		model: model, meter: newMeter(model), choice: "auto", stops: req.InferenceConfig.StopSequences,
+		fields: req.AdditionalModelResponseFieldPaths, echoed: map[string]any{},
+	}
 	if n := req.InferenceConfig.MaxTokens; n != nil {
 		p.maxTokens = *n
 	}

@@ -62,7 +62,7 @@ func (req *converseRequest) checkContent(model string) *apiError {
 			if kind := b.misplaced(m.Role); kind != "" {
 				return validationError("The %s block at %s is not supported in a message of role %s. Remove the block and try again.", kind, here, m.Role)
 			}
-			if refused := b.checkMedia(model, here, i, j); refused != nil {
+			if refused := b.checkMedia(model, i, j); refused != nil {
 				return refused
 			}
 			if b.Document != nil {
@@ -77,7 +77,7 @@ func (req *converseRequest) checkContent(model string) *apiError {
 					if inner.JSON != nil && !isObject(inner.JSON) {
 						return validationError("The format of the value at %s.json is invalid. Provide a json object for the field and try again.", inside)
 					}
-					if refused := inner.checkMedia(model, inside, i, j); refused != nil {
+					if refused := inner.checkMedia(model, i, j); refused != nil {
 						return refused
 					}
 				}
@@ -117,7 +117,7 @@ func (b *block) misplaced(role string) string {
 // documentName is what AWS documents for names; two white spaces in a row are refused apart from it.
 var documentName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A[a-zA-Z0-9()\[\]\- ]+\z`) })
 
-func (b *block) checkMedia(model, here string, message, content int) *apiError {
+func (b *block) checkMedia(model string, message, content int) *apiError {
 	if d := b.Document; d != nil && (!documentName().MatchString(d.Name) || strings.Contains(d.Name, "  ")) {
 		return validationError("The document file name can only contain alphanumeric characters, whitespace characters, hyphens, parentheses, and square brackets. The name can't contain more than one consecutive whitespace character. Check that the file name conforms to these restrictions and retry your request.")
 	}

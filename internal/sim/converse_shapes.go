@@ -76,8 +76,10 @@ var shapes = sync.OnceValue(func() requestShapes {
 	inference := structure("InferenceConfiguration", may("maxTokens", integer().from(1)), may("temperature", number().between(0, 1)),
 		may("topP", number().between(0, 1)), may("stopSequences", list(text().from(1)).between(0, 2500)))
 	guardrail := func(more ...member) *shape {
-		return structure("GuardrailConfiguration", append([]member{may("guardrailIdentifier", text().to(2048)),
-			may("guardrailVersion", text().matching(`(|([1-9][0-9]{0,7})|(DRAFT))`)), may("trace", oneOf("enabled", "disabled", "enabled_full"))}, more...)...)
+		return structure("GuardrailConfiguration", append([]member{
+			may("guardrailIdentifier", text().to(2048)),
+			may("guardrailVersion", text().matching(`(|([1-9][0-9]{0,7})|(DRAFT))`)), may("trace", oneOf("enabled", "disabled", "enabled_full")),
+		}, more...)...)
 	}
 	output := structure("OutputConfig", may("effort", text().to(16)), may("textFormat", structure("OutputFormat", need("type", oneOf("json_schema")),
 		need("structure", union("OutputFormatStructure", may("jsonSchema", structure("JsonSchemaDefinition", need("schema", text()), may("name", text()), may("description", text()))))))))

@@ -222,8 +222,10 @@ func unansweredTools(message int, open map[string]bool) *apiError {
 }
 
 func (req *anthropicRequest) prompt(model string) *prompt {
-	p := &prompt{model: model, meter: newMeter(model), maxTokens: req.MaxTokens, stops: req.StopSequences, choice: "auto", signed: true,
-		thinking: req.Thinking.Type == "enabled" || req.Thinking.Type == "adaptive"}
+	p := &prompt{
+		model: model, meter: newMeter(model), maxTokens: req.MaxTokens, stops: req.StopSequences, choice: "auto", signed: true,
+		thinking: req.Thinking.Type == "enabled" || req.Thinking.Type == "adaptive",
+	}
 	for _, t := range req.Tools {
 		p.tools = append(p.tools, tool{name: t.Name, schema: t.InputSchema})
 		p.meter.text(t.Name)

@@ -67,7 +67,7 @@ func (s *Server) Start() (string, error) {
 	if s.stop != nil {
 		return "", errors.New("sim: Start was called twice without Close")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

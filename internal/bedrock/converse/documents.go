@@ -112,8 +112,8 @@ func fitDocumentName(name string) string {
 	for _, r := range name {
 		c := byte('-')
 		switch {
-		case r < 0x80 && (isNameByte(byte(r)) && r != '_' || strings.IndexByte("()[] ", byte(r)) >= 0):
-			c = byte(r)
+		case r < 0x80 && (isNameByte(byte(r)) && r != '_' || strings.IndexByte("()[] ", byte(r)) >= 0): //nolint:gosec // ASCII
+			c = byte(r) //nolint:gosec // ASCII
 		}
 		if n := len(out); n > 0 && (c == '-' || c == ' ') && out[n-1] == c {
 			continue

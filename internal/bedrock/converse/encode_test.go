@@ -516,7 +516,7 @@ func TestCachePoints(t *testing.T) {
 }
 
 func TestPromptCachePrefixIsStable(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		full := randomRequest(rnd)
 		full.Format, full.Policy = nil, llm.Policy{}

@@ -60,7 +60,7 @@ func randomMedia(r *rand.Rand) *llm.Media {
 }
 
 func randomBlock(r *rand.Rand, depth int) llm.Block {
-	b := llm.Block{Kind: llm.BlockKind(r.IntN(int(llm.BlockOther) + 1)), Text: randomText(r)} //nolint:gosec // small
+	b := llm.Block{Kind: llm.BlockKind(r.IntN(int(llm.BlockOther) + 1)), Text: randomText(r)}
 	if r.IntN(4) > 0 {
 		b.Kind = pick(r, llm.BlockText, llm.BlockText, llm.BlockToolUse, llm.BlockThinking, llm.BlockToolResult)
 	}
@@ -121,7 +121,7 @@ func randomRequest(r *rand.Rand) *llm.Request {
 			Strict: maybe(r, true, false), Type: pick(r, "", "", "", "computer_20250124", "web_search"), Raw: randomRaw(r),
 		})
 	}
-	q.ToolChoice = llm.ToolChoice{Mode: llm.ToolChoiceMode(r.IntN(5)), Name: "f"} //nolint:gosec // small
+	q.ToolChoice = llm.ToolChoice{Mode: llm.ToolChoiceMode(r.IntN(5)), Name: "f"}
 	if r.IntN(4) == 0 {
 		q.Format = &llm.Format{Type: pick(r, "json_schema", "json_object", "text", "x"), Name: pick(r, "", "n"), Description: randomText(r), Schema: randomRaw(r)}
 	}
@@ -237,7 +237,7 @@ func checkShape(t *testing.T, model string, body []byte) {
 func TestRandomRequests(t *testing.T) {
 	encoded := 0
 	for seed := range uint64(20000) {
-		if checkEncode(t, rand.New(rand.NewPCG(seed, 7))) { //nolint:gosec // a test
+		if checkEncode(t, rand.New(rand.NewPCG(seed, 7))) {
 			encoded++
 		}
 	}
@@ -250,7 +250,7 @@ func FuzzEncode(f *testing.F) {
 	f.Add([]byte("hello"))
 	f.Add([]byte{0, 255, 3, 9, 17, 200, 41, 5, 5, 5, 80, 120, 33, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		checkEncode(t, rand.New(&bytesSource{data: data})) //nolint:gosec // a test
+		checkEncode(t, rand.New(&bytesSource{data: data}))
 	})
 }
 

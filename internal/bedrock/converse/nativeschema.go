@@ -106,7 +106,8 @@ func (w *schemaWalk) eachMember(dst, raw []byte, depth int) ([]byte, bool) {
 		return append(dst, raw...), !w.claude
 	}
 	dst = append(dst, '{')
-	first, ok := true, true
+	var ok bool
+	first := true
 	more, err := s.OpenObject()
 	for ; err == nil && more; more, err = s.NextMember() {
 		key, keyErr := s.Key()

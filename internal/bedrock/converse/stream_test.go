@@ -21,11 +21,11 @@ func frame(payload string, headers ...string) []byte {
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, "=")
 		h = append(append(h, byte(len(name))), name...)
-		h = binary.BigEndian.AppendUint16(append(h, 7), uint16(len(value))) //nolint:gosec // a test
+		h = binary.BigEndian.AppendUint16(append(h, 7), uint16(len(value)))
 		h = append(h, value...)
 	}
-	b := binary.BigEndian.AppendUint32(nil, uint32(16+len(h)+len(payload))) //nolint:gosec // a test
-	b = binary.BigEndian.AppendUint32(b, uint32(len(h)))                    //nolint:gosec // a test
+	b := binary.BigEndian.AppendUint32(nil, uint32(16+len(h)+len(payload)))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(h)))
 	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 	b = append(append(b, h...), payload...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))

@@ -125,7 +125,7 @@ func canWrap(held []byte) bool {
 		for i < len(held) && (held[i] == ' ' || held[i] == '\n' || held[i] == '\t' || held[i] == '\r') {
 			i++
 		}
-		for n = 0; n < len(want); n++ {
+		for n = range len(want) {
 			if i == len(held) {
 				return true
 			}

@@ -85,7 +85,7 @@ func isToolName(s string) bool {
 	if s == "" || len(s) > maxName {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if !isNameByte(s[i]) {
 			return false
 		}
@@ -101,8 +101,8 @@ func isNameByte(c byte) bool {
 func fitName(client string) string {
 	out := make([]byte, 0, len(client))
 	for _, r := range client { // one "_" for each character, not for each byte
-		if r < 0x80 && isNameByte(byte(r)) {
-			out = append(out, byte(r))
+		if r < 0x80 && isNameByte(byte(r)) { //nolint:gosec // ASCII
+			out = append(out, byte(r)) //nolint:gosec // ASCII
 		} else {
 			out = append(out, '_')
 		}
@@ -135,8 +135,8 @@ func toolUseID(id string) string {
 		if len(head) == keptOfLong {
 			break
 		}
-		if r < 0x80 && isIDByte(byte(r)) {
-			head = append(head, byte(r))
+		if r < 0x80 && isIDByte(byte(r)) { //nolint:gosec // ASCII
+			head = append(head, byte(r)) //nolint:gosec // ASCII
 		} else {
 			head = append(head, '_')
 		}

@@ -120,7 +120,7 @@ func isMetadata(s string) bool {
 	if len(s) > maxMetadataChars {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; !isNameByte(c) && strings.IndexByte(" \t\n\r\v\f:@$#=/+,.", c) < 0 {
 			return false
 		}

@@ -95,7 +95,7 @@ func TestBedrockAcceptsEveryIdentity(t *testing.T) {
 		var kinds []string
 		for {
 			frame, err := frames.Next()
-			if err == io.EOF { //nolint:errorlint // returned bare
+			if err == io.EOF {
 				break
 			}
 			if err != nil {

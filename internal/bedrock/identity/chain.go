@@ -96,7 +96,7 @@ func (c *chain) Region(ctx context.Context) (string, error) {
 	defer cancel()
 	out, err := imds.NewFromConfig(loaded).GetRegion(ctx, nil)
 	if err != nil {
-		return "", nil //nolint:nilerr // not on EC2, which is no error
+		return "", nil
 	}
 	return out.Region, nil
 }

@@ -44,7 +44,7 @@ func (r *role) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	var seconds *int32
 	if r.duration > 0 {
-		seconds = aws.Int32(int32(min(r.duration, 12*time.Hour) / time.Second)) //nolint:gosec // bounded
+		seconds = aws.Int32(int32(min(r.duration, 12*time.Hour) / time.Second))
 	}
 	if r.token != nil {
 		return r.withWebIdentity(ctx, session, seconds)

@@ -73,8 +73,10 @@ func TestClockSkew(t *testing.T) {
 	if s.LearnClock(r, ours.Add(3*time.Minute)) {
 		t.Error("three minutes are tolerated by AWS: they are not the reason")
 	}
-	if !s.LearnClock(r, ours.Add(20*time.Minute)) || !s.LearnClock(r, ours.Add(20*time.Minute)) {
-		t.Error("twenty minutes are not learnt by all who met them")
+	for range 2 {
+		if !s.LearnClock(r, ours.Add(20*time.Minute)) {
+			t.Error("twenty minutes are not learnt by all who met them")
+		}
 	}
 	again := sign()
 	if got := again.Header.Get("X-Amz-Date"); got != "20260102T032405Z" {

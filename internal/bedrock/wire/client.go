@@ -182,7 +182,7 @@ func (c *Client) attempt(parent context.Context, call *Call, hash string, start 
 		return nil, nil, failed
 	}
 	w := newWatch(cancel, call.Timeouts, call.Stream, start)
-	resp, err := c.o.Transport.RoundTrip(r)
+	resp, err := c.o.Transport.RoundTrip(r) //nolint:bodyclose // the reply closes it
 	if err != nil {
 		w.stop()
 		failed := failure(parent, ctx, err)

@@ -124,7 +124,7 @@ func TestBrokenStreams(t *testing.T) {
 		if len(all) != frames {
 			t.Errorf("%s: %d frames", name, len(all))
 		}
-		if _, again := s.Next(); again != err { //nolint:errorlint // the same value
+		if _, again := s.Next(); again != err {
 			t.Errorf("%s: then %v", name, again)
 		}
 	}

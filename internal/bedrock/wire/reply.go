@@ -84,7 +84,7 @@ func (s *streamBody) Read(p []byte) (int, error) {
 		s.watch.got()
 		return n, nil // an error comes again with the next read
 	}
-	if err != nil && err != io.EOF && s.ctx.Err() != nil { //nolint:errorlint // io.Reader returns it bare
+	if err != nil && err != io.EOF && s.ctx.Err() != nil {
 		return 0, failure(s.parent, s.ctx, err)
 	}
 	return n, err

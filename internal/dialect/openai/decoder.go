@@ -166,10 +166,10 @@ func (d *decoder) array(path string) (bool, error) {
 	return d.s.OpenArray()
 }
 
-// raw consumes a value of the wanted kind unread.
-func (d *decoder) raw(path string, kind jsonscan.Kind) ([]byte, error) {
-	if d.s.Peek() != kind {
-		return nil, d.wrongType(path, article(kind))
+// rawObject consumes an object unread.
+func (d *decoder) rawObject(path string) ([]byte, error) {
+	if d.s.Peek() != jsonscan.KindObject {
+		return nil, d.wrongType(path, "an object")
 	}
 	return d.s.Skip()
 }

@@ -132,7 +132,7 @@ func (d *decoder) turnMember(t *turn, key []byte) error {
 	case "thinking_blocks":
 		t.thinking, err = d.content("thinking_blocks")
 	case "cache_control":
-		t.cache, err = d.cacheControl("cache_control")
+		t.cache, err = d.cacheControl()
 	case "prefix":
 		t.prefix, err = d.bool("prefix")
 	case "is_error":
@@ -333,7 +333,8 @@ func (d *decoder) content(path string) ([]llm.Block, error) {
 	}
 }
 
-func (d *decoder) cacheControl(path string) (*llm.CachePoint, error) {
+func (d *decoder) cacheControl() (*llm.CachePoint, error) {
+	const path = "cache_control"
 	point := &llm.CachePoint{}
 	more, err := d.object(path)
 	for ; err == nil && more; more, err = d.s.NextMember() {

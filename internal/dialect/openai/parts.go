@@ -16,7 +16,6 @@ type part struct {
 	text      llm.Text
 	signature llm.Text
 	data      llm.Text
-	content   []llm.Block
 	file      file
 	hasFile   bool
 	cache     *llm.CachePoint
@@ -95,7 +94,7 @@ func (d *decoder) partMember(p *part, name string) error {
 			err = d.file(name, &p.file)
 		}
 	case "cache_control":
-		p.cache, err = d.cacheControl("cache_control")
+		p.cache, err = d.cacheControl()
 	case "title":
 		p.title, err = d.word("title")
 	case "context":
@@ -344,7 +343,7 @@ func (f *file) guess() (media.Format, bool) {
 func (d *decoder) searchResults(blocks []llm.Block) ([]llm.Block, error) {
 	more, err := d.array("search_results")
 	for ; err == nil && more; more, err = d.s.NextElement() {
-		span, err := d.raw("search_results", jsonscan.KindObject)
+		span, err := d.rawObject("search_results")
 		if err != nil {
 			return nil, err
 		}

@@ -113,7 +113,6 @@ func (d *decoder) once(bit uint, name string) (absent bool, err error) {
 	return d.null()
 }
 
-//nolint:gocyclo // one flat switch over the members of OpenAI's request is the readable form
 func (d *decoder) member(key []byte) error {
 	r := d.req
 	switch string(key) {
@@ -158,7 +157,7 @@ func (d *decoder) member(key []byte) error {
 	case "reasoning_effort":
 		return d.one(memberEffort, "reasoning_effort", d.effort)
 	case "thinking":
-		return d.one(memberThinking, "thinking", func() (err error) { r.Thinking, err = d.raw("thinking", jsonscan.KindObject); return })
+		return d.one(memberThinking, "thinking", func() (err error) { r.Thinking, err = d.rawObject("thinking"); return })
 	case "service_tier":
 		return d.one(memberTier, "service_tier", func() error { return d.tier("service_tier") })
 	case "serviceTier":
@@ -180,7 +179,7 @@ func (d *decoder) member(key []byte) error {
 	case "performanceConfig":
 		return d.one(memberPerformance, "performanceConfig", d.performance)
 	case "guardrailConfig":
-		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.raw("guardrailConfig", jsonscan.KindObject); return })
+		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.rawObject("guardrailConfig"); return })
 	case "anthropic_beta":
 		return d.one(memberBetas, "anthropic_beta", d.betas)
 	case "extra_body":
@@ -498,7 +497,7 @@ func (d *decoder) format() error {
 		case "json_schema":
 			err = d.jsonSchema(path+".json_schema", &f)
 		case "response_schema":
-			f.Schema, err = d.raw(path+".response_schema", jsonscan.KindObject)
+			f.Schema, err = d.rawObject(path + ".response_schema")
 		default:
 			d.req.Lose(path+"."+string(key), "ignored")
 			_, err = d.s.Skip()
@@ -547,7 +546,7 @@ func (d *decoder) jsonSchema(path string, f *llm.Format) error {
 		case "description":
 			f.Description, err = d.text(path + ".description")
 		case "schema":
-			f.Schema, err = d.raw(path+".schema", jsonscan.KindObject)
+			f.Schema, err = d.rawObject(path + ".schema")
 		case "strict":
 			f.Strict, err = d.boolPointer(path + ".strict")
 		default:

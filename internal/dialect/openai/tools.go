@@ -11,7 +11,7 @@ import (
 func (d *decoder) tools() error {
 	more, err := d.array("tools")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		if err := d.tool(i); err != nil {
+		if err := d.tool(); err != nil {
 			return within(err, index("tools", i))
 		}
 		i++
@@ -21,7 +21,7 @@ func (d *decoder) tools() error {
 
 // tool reads one definition: OpenAI's {"type":"function","function":{…}}, Anthropic's {"name","input_schema"}, a ready
 // {"toolSpec":{…}} of Converse's, or a provider-defined tool, which is kept as it stands.
-func (d *decoder) tool(i int) error {
+func (d *decoder) tool() error {
 	if d.s.Peek() != jsonscan.KindObject {
 		return d.wrongType("", "an object")
 	}
@@ -106,14 +106,14 @@ func (d *decoder) toolMember(name string, t *llm.Tool, kind *string, defined *bo
 		t.Description, err = d.text("description")
 	case "parameters", "input_schema":
 		*defined = true
-		t.Schema, err = d.raw(name, jsonscan.KindObject)
+		t.Schema, err = d.rawObject(name)
 	case "inputSchema":
 		*defined = true
-		err = d.soleMember("inputSchema", "json", func() (err error) { t.Schema, err = d.raw("inputSchema.json", jsonscan.KindObject); return })
+		err = d.soleMember("inputSchema", "json", func() (err error) { t.Schema, err = d.rawObject("inputSchema.json"); return })
 	case "strict":
 		t.Strict, err = d.boolPointer("strict")
 	case "cache_control":
-		t.Cache, err = d.cacheControl("cache_control")
+		t.Cache, err = d.cacheControl()
 	default:
 		_, err = d.s.Skip() // kept in Raw for a provider's own tool, judged there
 	}
@@ -412,7 +412,7 @@ func (d *decoder) toolCall(blocks []llm.Block, i int) ([]llm.Block, error) {
 		case "function":
 			name, arguments, err = d.calledFunction("function")
 		case "cache_control":
-			cache, err = d.cacheControl("cache_control")
+			cache, err = d.cacheControl()
 		default: // type, index and echoes of ours
 			_, err = d.s.Skip()
 		}
