@@ -26,7 +26,7 @@ import (
 	"github.com/outcrop-ai/outcrop/bench/load"
 )
 
-// The identity that the simulator knows.
+// The identity that all sign as; the simulator in its cheapest mode verifies none.
 const (
 	region    = "us-east-1"
 	keyID     = "AKIDEXAMPLE"
