@@ -1,6 +1,9 @@
 package llm
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // Role says who speaks in a [Message].
 type Role uint8
@@ -80,6 +83,15 @@ type Block struct {
 // Path locates a value in the client's request without the cost of a string per block: message and part number, each
 // counted from 0, -1 where there is none.
 type Path struct{ Message, Part int32 }
+
+// String returns the place as errors name it: "messages[2].content[0]".
+func (p Path) String() string {
+	s := "messages[" + strconv.Itoa(int(p.Message)) + "].content"
+	if p.Part >= 0 {
+		s += "[" + strconv.Itoa(int(p.Part)) + "]"
+	}
+	return s
+}
 
 // Media is an image, document, video or audio clip: exactly one of Base64, Text, URL and S3 is set.
 type Media struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 )
 
 // explain is the command that says what would be sent to AWS.
-func explain(args []string, s stdio, lookup env) error {
+func explain(ctx context.Context, args []string, s stdio, lookup env) error {
 	f := newFlags("explain", "--config FILE REQUEST.json", s.out)
 	var o serveOptions
 	f.both(&o.config, "config", "c", "", "the configuration; without one every Bedrock model under its own id")
@@ -48,7 +49,7 @@ func explain(args []string, s stdio, lookup env) error {
 		ID: "explain", Start: time.Now(), Request: req, Drop: control.Drop, Modify: control.Modify, Remove: control.Remove,
 		UserContinue: control.UserContinue, AssistantContinue: control.AssistantContinue, Timeout: control.Timeout,
 	}
-	x, failed := e.Explain(call)
+	x, failed := e.Explain(ctx, call)
 	if failed != nil {
 		return finding{fmt.Sprintf("the request would be refused with status %d: %s", failed.Status(), failed.Error())}
 	}

@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, s stdio, lookup env) int {
 	case "check":
 		err = check(args, s, lookup)
 	case "explain":
-		err = explain(args, s, lookup)
+		err = explain(ctx, args, s, lookup)
 	case "version":
 		fmt.Fprintln(s.out, "outcrop", currentVersion())
 	case "help":

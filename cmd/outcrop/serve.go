@@ -19,6 +19,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/gateway"
+	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/store/sqlite"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
 )
@@ -151,17 +152,18 @@ func knownModel() func(string) bool {
 
 // gatewayProcess is everything that a running gateway consists of.
 type gatewayProcess struct {
-	config *config.Config
-	o      *serveOptions
-	env    env
-	logs   *telemetry.Writer
-	logger *slog.Logger
-	pool   *identity.Pool
-	table  *gateway.Table
-	store  *sqlite.Store
-	ledger *account.Ledger
-	server *gateway.Server
-	host   string
+	config  *config.Config
+	o       *serveOptions
+	env     env
+	logs    *telemetry.Writer
+	logger  *slog.Logger
+	pool    *identity.Pool
+	table   *gateway.Table
+	fetcher *media.Fetcher
+	store   *sqlite.Store
+	ledger  *account.Ledger
+	server  *gateway.Server
+	host    string
 }
 
 // newGatewayProcess puts the parts together. This is the one place where they meet.
@@ -180,6 +182,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		_ = g.logs.Close()
 		return nil, err
 	}
+	g.fetcher = media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
 	var recorder engine.Recorder
 	if g.openStore(); g.store != nil {
 		g.ledger = account.NewLedger(g.store, account.LedgerOptions{Logger: g.logger})
@@ -187,7 +190,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	e := engine.New(engine.Options{
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
-		KeyHeader: c.GeneralSettings.KeyHeaderName,
+		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher,
 	})
 	for id, warnings := range e.Warnings() {
 		for _, w := range warnings {
@@ -328,6 +331,7 @@ const flushTime = 10 * time.Second
 func (g *gatewayProcess) close() error {
 	var errs []error
 	g.table.Close()
+	g.fetcher.Close()
 	g.pool.Close()
 	if g.ledger != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), flushTime)

@@ -193,6 +193,9 @@ type LitellmSettings struct {
 	JSONLogs bool `yaml:"json_logs"`
 	// SetVerbose sets the log level to debug. Default: false.
 	SetVerbose bool `yaml:"set_verbose"`
+	// UserURLAllowedHosts names hosts from which files that clients name by URL are fetched although their addresses are
+	// not public, such as media.internal or media.internal:8080. Default: none.
+	UserURLAllowedHosts []string `yaml:"user_url_allowed_hosts"`
 	// ModelGroupSettings holds settings for some model groups only.
 	ModelGroupSettings ModelGroupSettings `yaml:"model_group_settings"`
 }

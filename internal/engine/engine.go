@@ -13,6 +13,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -33,6 +34,8 @@ type Options struct {
 	// take. 0 means 100 and 5 minutes.
 	MaxDrains int
 	DrainFor  time.Duration
+	// Fetcher fetches the files that clients name by URL; nil refuses them.
+	Fetcher *media.Fetcher
 	// KeyHeader is a further header in which clients send their key: like the usual ones it is never forwarded.
 	KeyHeader string
 	// Debug logs upstream requests, without credentials.
@@ -75,7 +78,7 @@ const maxAnswer = 64 << 20
 
 // Chat answers a call. The response may alias memory that lives as long as it does.
 func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Error) {
-	p, failed := e.prepare(call)
+	p, failed := e.prepare(ctx, call)
 	if failed != nil {
 		return nil, failed
 	}
@@ -105,7 +108,7 @@ func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Erro
 
 // ChatStream starts a streamed answer. The stream must be closed.
 func (e *Engine) ChatStream(ctx context.Context, call *Call) (*Stream, *llm.Error) {
-	p, failed := e.prepare(call)
+	p, failed := e.prepare(ctx, call)
 	if failed != nil {
 		return nil, failed
 	}

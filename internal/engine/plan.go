@@ -20,7 +20,7 @@ type plan struct {
 
 // prepare chooses the deployment, completes the request with its defaults and rules, and encodes it. The caller
 // releases the plan's body.
-func (e *Engine) prepare(call *Call) (*plan, *llm.Error) {
+func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
 	t, failed := e.find(call.Request.Model)
 	if failed != nil {
 		return nil, failed
@@ -29,6 +29,9 @@ func (e *Engine) prepare(call *Call) (*plan, *llm.Error) {
 	call.Deployment, call.Region, call.ModelID = d, t.region, t.id
 	call.target = t
 	e.complete(call)
+	if failed := e.fetch(ctx, call.Request); failed != nil {
+		return nil, failed
+	}
 	p := &plan{target: t, body: wire.NewBody()}
 	body, turn, err := converse.Encode(p.body.B, call.Request, d.Ref)
 	if err != nil {
@@ -132,9 +135,10 @@ type Explanation struct {
 	Prices   map[string]float64
 }
 
-// Explain says what would happen to a call, without sending anything.
-func (e *Engine) Explain(call *Call) (*Explanation, *llm.Error) {
-	p, failed := e.prepare(call)
+// Explain says what would happen to a call, without sending anything to AWS. Files that the request names by URL are
+// fetched if the engine has a Fetcher.
+func (e *Engine) Explain(ctx context.Context, call *Call) (*Explanation, *llm.Error) {
+	p, failed := e.prepare(ctx, call)
 	if failed != nil {
 		return nil, failed
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/media"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,12 +82,13 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fetcher := media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
 	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := Options{
 		Engine: engine.New(engine.Options{
 			Catalog: cat, Router: table.Router, Connections: table.Connections, Recorder: g.books, Logger: logger, Debug: true,
-			KeyHeader: c.GeneralSettings.KeyHeaderName,
+			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher,
 		}),
 		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: true,
@@ -100,6 +102,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	t.Cleanup(func() {
 		server.Close()
 		table.Close()
+		fetcher.Close()
 		pool.Close()
 	})
 	return g

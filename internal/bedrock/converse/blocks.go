@@ -49,7 +49,7 @@ func (e *encoder) cachePoint(c *llm.CachePoint, p llm.Path, skip *int) {
 		if !e.m.noCache {
 			*skip--
 		}
-		e.req.Lose(path(p)+".cache_control", "unsupported")
+		e.req.Lose(p.String()+".cache_control", "unsupported")
 		return
 	}
 	if e.cacheAt > 0 {
@@ -57,7 +57,7 @@ func (e *encoder) cachePoint(c *llm.CachePoint, p llm.Path, skip *int) {
 	}
 	where := len(e.dst)
 	e.begin()
-	e.cacheBlock(c, path(p))
+	e.cacheBlock(c, p.String())
 	e.cacheAt = where
 }
 
@@ -81,7 +81,7 @@ func (e *encoder) userBlock(b *llm.Block, p llm.Path) {
 		switch {
 		case b.Text.IsBlank():
 			if b.Cache != nil {
-				e.req.Lose(path(p)+".cache_control", "blank")
+				e.req.Lose(p.String()+".cache_control", "blank")
 			}
 			return
 		case e.systemText:
@@ -104,18 +104,18 @@ func (e *encoder) userBlock(b *llm.Block, p llm.Path) {
 		e.media(b, p)
 	case llm.BlockToolResult:
 		if b.Tool == nil {
-			e.refuse(path(p), "a tool result without content")
+			e.refuse(p.String(), "a tool result without content")
 			return
 		}
 		if e.isAnswered(b.Tool.ID) {
 			return
 		}
 		if !e.tools.historyAsText {
-			e.req.Lose(path(p), "orphan")
+			e.req.Lose(p.String(), "orphan")
 		}
 		e.resultAsText(b, p)
 	case llm.BlockToolUse, llm.BlockThinking, llm.BlockRedacted:
-		e.refuse(path(p), "only the assistant's messages may hold tool calls and reasoning")
+		e.refuse(p.String(), "only the assistant's messages may hold tool calls and reasoning")
 		return
 	case llm.BlockCitations, llm.BlockOther:
 		e.other(b, p)
@@ -129,14 +129,14 @@ func (e *encoder) assistantBlock(b *llm.Block, p llm.Path, from, i, j int) {
 	case llm.BlockText, llm.BlockGuarded: // a guardrail judges the answer by itself
 		if b.Text.IsBlank() {
 			if b.Cache != nil {
-				e.req.Lose(path(p)+".cache_control", "blank")
+				e.req.Lose(p.String()+".cache_control", "blank")
 			}
 			return
 		}
 		e.text(b.Text)
 	case llm.BlockThinking, llm.BlockRedacted:
 		if e.isUnsentThought(b) {
-			e.req.Lose(path(p), "reasoning")
+			e.req.Lose(p.String(), "reasoning")
 			return
 		}
 		if e.isRepeatedThought(b, from, i, j) {
@@ -145,7 +145,7 @@ func (e *encoder) assistantBlock(b *llm.Block, p llm.Path, from, i, j int) {
 		e.thought(b)
 	case llm.BlockToolUse:
 		if b.Tool == nil {
-			e.refuse(path(p), "a tool call without content")
+			e.refuse(p.String(), "a tool call without content")
 			return
 		}
 		if !e.toolUse(b, p) {
@@ -154,10 +154,10 @@ func (e *encoder) assistantBlock(b *llm.Block, p llm.Path, from, i, j int) {
 	case llm.BlockCitations, llm.BlockOther:
 		e.other(b, p)
 	case llm.BlockToolResult:
-		e.refuse(path(p), "a tool result must not stand in an assistant message")
+		e.refuse(p.String(), "a tool result must not stand in an assistant message")
 		return
 	default:
-		e.refuse(path(p), "Bedrock takes images, documents, video and audio in user messages only")
+		e.refuse(p.String(), "Bedrock takes images, documents, video and audio in user messages only")
 		return
 	}
 	e.cachePoint(b.Cache, p, &e.cache.skipMessages)
@@ -172,7 +172,7 @@ func (e *encoder) other(b *llm.Block, p llm.Path) {
 		return
 	}
 	if !isObject(b.Raw) {
-		e.refuse(path(p), "not a content block")
+		e.refuse(p.String(), "not a content block")
 		return
 	}
 	e.begin()

@@ -21,11 +21,11 @@ const maxDocumentName = 200 - len(" (9999)")
 
 func (e *encoder) document(md *llm.Media, format string, content []byte, p llm.Path) {
 	if !isFormat(documentFormats, format) {
-		e.refuse(path(p), "the document has a format that Bedrock does not take: it takes"+strings.TrimRight(documentFormats, " "))
+		e.refuse(p.String(), "the document has a format that Bedrock does not take: it takes"+strings.TrimRight(documentFormats, " "))
 		return
 	}
 	if e.m.noDocuments {
-		e.refuse(path(p), e.m.name+" does not take documents")
+		e.refuse(p.String(), e.m.name+" does not take documents")
 		return
 	}
 	e.begin()

@@ -1,8 +1,6 @@
 package converse
 
 import (
-	"strconv"
-
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -169,15 +167,6 @@ func (e *encoder) member(name string) {
 	e.dst = append(e.dst, ',', '"')
 	e.dst = append(e.dst, name...)
 	e.dst = append(e.dst, '"', ':')
-}
-
-// path spells where a block stands in the client's request.
-func path(p llm.Path) string {
-	s := "messages[" + strconv.Itoa(int(p.Message)) + "].content"
-	if p.Part >= 0 {
-		s += "[" + strconv.Itoa(int(p.Part)) + "]"
-	}
-	return s
 }
 
 // at returns the block's own path, or its place in the request if it was built without one.

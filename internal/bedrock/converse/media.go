@@ -17,7 +17,7 @@ func (e *encoder) media(b *llm.Block, p llm.Path) {
 		p = b.Path
 	}
 	if md == nil {
-		e.refuse(path(p), "a file without content")
+		e.refuse(p.String(), "a file without content")
 		return
 	}
 	if !md.Text.IsBlank() && b.Kind == llm.BlockDocument {
@@ -26,9 +26,9 @@ func (e *encoder) media(b *llm.Block, p llm.Path) {
 	}
 	if md.S3 == "" && md.Base64.IsEmpty() {
 		if md.URL != "" {
-			e.refuse(path(p), "the file behind the URL has not been fetched")
+			e.refuse(p.String(), "the file behind the URL has not been fetched")
 		} else {
-			e.refuse(path(p), "an empty file")
+			e.refuse(p.String(), "an empty file")
 		}
 		return
 	}
@@ -36,7 +36,7 @@ func (e *encoder) media(b *llm.Block, p llm.Path) {
 	if md.S3 == "" {
 		var ok bool
 		if content, ok = base64Of(md.Base64); !ok {
-			e.refuse(path(p), "the file is not valid base64")
+			e.refuse(p.String(), "the file is not valid base64")
 			return
 		}
 	}
@@ -49,26 +49,26 @@ func (e *encoder) media(b *llm.Block, p llm.Path) {
 		case ok && found.Kind == llm.BlockDocument: // sent as an image, but a document by its bytes
 			kind, format = found.Kind, found.Name
 		default:
-			e.refuse(path(p), "the image is none: its bytes are not a PNG, JPEG, GIF or WebP")
+			e.refuse(p.String(), "the image is none: its bytes are not a PNG, JPEG, GIF or WebP")
 			return
 		}
 	}
 	switch kind {
 	case llm.BlockImage:
 		if e.m.noVision {
-			e.refuse(path(p), e.m.name+" does not take images")
+			e.refuse(p.String(), e.m.name+" does not take images")
 			return
 		}
 		e.source("image", imageFormats, format, md, content, p)
 	case llm.BlockVideo:
 		if e.m.noVideo {
-			e.refuse(path(p), e.m.name+" does not take video")
+			e.refuse(p.String(), e.m.name+" does not take video")
 			return
 		}
 		e.source("video", videoFormats, format, md, content, p)
 	case llm.BlockAudio:
 		if e.m.noAudio {
-			e.refuse(path(p), e.m.name+" does not take audio")
+			e.refuse(p.String(), e.m.name+" does not take audio")
 			return
 		}
 		e.source("audio", audioFormats, format, md, content, p)
@@ -138,7 +138,7 @@ func base64Of(t llm.Text) ([]byte, bool) {
 // source writes a block that has a format and a source and nothing more.
 func (e *encoder) source(kind, formats, format string, md *llm.Media, content []byte, p llm.Path) {
 	if !isFormat(formats, format) {
-		e.refuse(path(p), "the "+kind+" has a format that Bedrock does not take: it takes"+strings.TrimRight(formats, " "))
+		e.refuse(p.String(), "the "+kind+" has a format that Bedrock does not take: it takes"+strings.TrimRight(formats, " "))
 		return
 	}
 	e.begin()
@@ -165,7 +165,7 @@ func (e *encoder) sourceOf(md *llm.Media, content []byte, p llm.Path) {
 		return
 	}
 	if !strings.HasPrefix(md.S3, "s3://") {
-		e.refuse(path(p), "not an s3:// address")
+		e.refuse(p.String(), "not an s3:// address")
 		return
 	}
 	e.dst = append(e.dst, `{"s3Location":{"uri":`...)

@@ -102,7 +102,7 @@ func (e *encoder) loseSilent(from, to int) {
 		}
 		for j := range m.Blocks {
 			if e.isUnsentThought(&m.Blocks[j]) {
-				e.req.Lose(path(at(&m.Blocks[j], i, j)), "reasoning")
+				e.req.Lose(at(&m.Blocks[j], i, j).String(), "reasoning")
 			}
 		}
 	}

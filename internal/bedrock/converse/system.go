@@ -26,7 +26,7 @@ func (e *encoder) system() {
 			}
 			e.guarded(b)
 		default:
-			e.refuse(path(p), "a system message takes text only")
+			e.refuse(p.String(), "a system message takes text only")
 			return
 		}
 		e.cachePoint(b.Cache, p, &e.cache.skipSystem)
@@ -67,14 +67,14 @@ func (e *encoder) systemInText() {
 	for i := range e.req.System {
 		b := &e.req.System[i]
 		if b.Kind != llm.BlockText && b.Kind != llm.BlockGuarded {
-			e.refuse(path(at(b, 0, i)), "a system message takes text only")
+			e.refuse(at(b, 0, i).String(), "a system message takes text only")
 			return
 		}
 		if b.Text.IsBlank() {
 			continue
 		}
 		if b.Cache != nil {
-			e.req.Lose(path(at(b, 0, i))+".cache_control", "unsupported")
+			e.req.Lose(at(b, 0, i).String()+".cache_control", "unsupported")
 		}
 		if !first {
 			e.dst = append(e.dst, `\n\n`...)

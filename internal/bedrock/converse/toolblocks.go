@@ -12,7 +12,7 @@ import (
 func (e *encoder) toolUse(b *llm.Block, p llm.Path) bool {
 	t := b.Tool
 	if t.Name == "" {
-		e.refuse(path(p), "a tool call without a name")
+		e.refuse(p.String(), "a tool call without a name")
 		return false
 	}
 	if e.tools.historyAsText {
@@ -21,7 +21,7 @@ func (e *encoder) toolUse(b *llm.Block, p llm.Path) bool {
 	}
 	for i := range e.calls {
 		if e.calls[i].id == t.ID {
-			e.req.Lose(path(p), "duplicate")
+			e.req.Lose(p.String(), "duplicate")
 			return false
 		}
 	}
@@ -37,11 +37,11 @@ func (e *encoder) toolUse(b *llm.Block, p llm.Path) bool {
 	case err == nil && kind == jsonscan.KindObject && e.gluedCalls(t, p):
 		return true
 	case err == nil && s.End() == nil:
-		e.req.Lose(path(p), "arguments")
+		e.req.Lose(p.String(), "arguments")
 		e.toolUseBlock(t, t.ID, "", p)
 		e.dst = append(append(append(e.dst, `{"value":`...), first...), '}')
 	default:
-		e.req.Lose(path(p), "arguments")
+		e.req.Lose(p.String(), "arguments")
 		e.toolUseBlock(t, t.ID, "", p)
 		e.dst = append(e.dst, `{"_raw":`...)
 		e.dst = llm.AppendString(e.dst, string(t.Input))
@@ -75,7 +75,7 @@ func (e *encoder) gluedCalls(t *llm.ToolBlock, p llm.Path) bool {
 			return false
 		}
 	}
-	e.req.Lose(path(p), "arguments")
+	e.req.Lose(p.String(), "arguments")
 	s = jsonscan.New(t.Input)
 	for n := 0; s.End() != nil; n++ {
 		input, err := s.Skip()
@@ -135,7 +135,7 @@ func (e *encoder) results(from, to int) {
 					continue
 				}
 				if c.answered {
-					e.req.Lose(path(at(b, i, j)), "duplicate")
+					e.req.Lose(at(b, i, j).String(), "duplicate")
 					break
 				}
 				c.answered = true
@@ -160,7 +160,7 @@ func (e *encoder) missingResults() {
 		if c.merged != "" {
 			said = "(merged with " + c.merged + ")"
 		} else {
-			e.req.Lose(path(c.path), "unanswered")
+			e.req.Lose(c.path.String(), "unanswered")
 		}
 		e.openResult(c.upstream)
 		e.dst = append(e.dst, `{"text":`...)
@@ -200,7 +200,7 @@ func (e *encoder) toolResult(b *llm.Block, id string, p llm.Path) {
 				e.text(r.Text)
 			}
 		default:
-			e.refuse(path(p), "a tool result takes text, JSON, images, documents and video")
+			e.refuse(p.String(), "a tool result takes text, JSON, images, documents and video")
 		}
 	}
 	if e.blocks == 0 {
@@ -216,7 +216,7 @@ func (e *encoder) toolResult(b *llm.Block, id string, p llm.Path) {
 		if e.m.takesResultStatus() {
 			e.dst = append(e.dst, `,"status":"error"`...)
 		} else {
-			e.req.Lose(path(p)+".is_error", "unsupported")
+			e.req.Lose(p.String()+".is_error", "unsupported")
 		}
 	}
 	e.dst = append(e.dst, '}', '}')
@@ -230,7 +230,7 @@ func (e *encoder) toolResult(b *llm.Block, id string, p llm.Path) {
 // resultJSON writes JSON that a tool gave: AWS's own block where it is one, else a json block.
 func (e *encoder) resultJSON(r *llm.Block, p llm.Path) {
 	if jsonscan.Valid(r.Raw) != nil {
-		e.refuse(path(p), "a tool result that is not JSON")
+		e.refuse(p.String(), "a tool result that is not JSON")
 		return
 	}
 	e.begin()

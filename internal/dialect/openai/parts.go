@@ -301,8 +301,8 @@ func (d *decoder) placeFile(block *llm.Block, p *part) error {
 	if !known && f.url == "" {
 		return badMedia(p.kind, p.kind+" is not an image, document, video or audio clip in a format that Bedrock takes")
 	}
-	if f.url != "" {
-		return badMedia(p.kind, p.kind+" is an http(s) URL: fetching files is not supported, send a data URL instead")
+	if !known {
+		format.Kind = llm.BlockImage // what it is in truth tell its bytes, when it has been fetched
 	}
 	if format.Kind == llm.BlockImage && !f.base64.IsEmpty() {
 		raw, _ := f.base64.Raw()
