@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -41,6 +42,9 @@ func bodyError(limit int64) *llm.Error {
 	}
 }
 
+// bodyTime bounds how long a body may take to come, once its headers are there.
+const bodyTime = 2 * time.Minute
+
 // readBody reads a body up to limit bytes. The caller releases it.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*body, *llm.Error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
@@ -54,7 +58,13 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*body, *llm.
 		b.data = make([]byte, 0, n+1) // one byte more, so that the last read finds room and meets the end
 	}
 	limited := http.MaxBytesReader(w, r.Body, limit)
-	for {
+	for reads := 0; ; reads++ {
+		if reads == 1 { // it did not come with the headers: it must not take for ever
+			control := http.NewResponseController(w)
+			if control.SetReadDeadline(time.Now().Add(bodyTime)) == nil {
+				defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+			}
+		}
 		if len(b.data) == cap(b.data) {
 			b.data = append(b.data, 0)[:len(b.data)]
 		}

@@ -32,6 +32,9 @@ type eventWriter struct {
 	err     error
 	last    time.Time
 	timer   *time.Timer
+	// bounded says that the connection has a deadline, which must not outlive the stream: the next request may come on
+	// the same connection.
+	bounded bool
 }
 
 // newEventWriter starts counting the silence. close must be called before the handler returns.
@@ -100,7 +103,7 @@ func (e *eventWriter) silence() {
 		_ = e.send([]byte(openai.KeepAlive), true) // the next write reports the error
 		rest = e.interval
 	}
-	_ = e.flusher.SetWriteDeadline(time.Now().Add(stuckAfter)) // not every ResponseWriter has deadlines
+	e.bounded = e.flusher.SetWriteDeadline(time.Now().Add(stuckAfter)) == nil // not every ResponseWriter has deadlines
 	e.timer.Reset(rest)
 }
 
@@ -117,4 +120,7 @@ func (e *eventWriter) close() {
 	defer e.mu.Unlock()
 	e.closed = true
 	e.timer.Stop()
+	if e.bounded {
+		_ = e.flusher.SetWriteDeadline(time.Time{})
+	}
 }
