@@ -13,7 +13,7 @@ func DecodeCompletion(body []byte) (*llm.Request, *Control, error) {
 	if d.s.Peek() != jsonscan.KindObject {
 		return DecodeChat(body) // refuses it in the same words
 	}
-	if err := d.completionMembers(); err != nil {
+	if err := d.each("request_body", d.completionMember); err != nil {
 		return nil, nil, syntax(err)
 	}
 	if err := d.s.End(); err != nil {
@@ -28,28 +28,17 @@ func DecodeCompletion(body []byte) (*llm.Request, *Control, error) {
 	return d.req, d.control, nil
 }
 
-func (d *decoder) completionMembers() error {
-	more, err := d.s.OpenObject()
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return err
-		}
-		switch string(key) {
-		case "prompt":
-			err = d.one(memberMessages, "prompt", d.prompt)
-		case "messages", "tools", "tool_choice", "functions", "function_call", "response_format":
-			err = llm.Invalid(string(key), string(key)+" belongs to /chat/completions, not to /completions")
-		case "echo", "best_of", "suffix", "logprobs":
-			err = d.completionParameter(string(key))
-		default:
-			err = d.member(key)
-		}
-		if err != nil {
-			return err
-		}
+func (d *decoder) completionMember(key []byte) error {
+	switch name := string(key); name {
+	case "prompt":
+		return d.one(memberMessages, "prompt", d.prompt)
+	case "messages", "tools", "tool_choice", "functions", "function_call", "response_format":
+		return llm.Invalid(name, name+" belongs to /chat/completions, not to /completions")
+	case "echo", "best_of", "suffix", "logprobs":
+		return d.completionParameter(name)
+	default:
+		return d.member(key)
 	}
-	return err
 }
 
 // completionParameter keeps what only this endpoint has, unless it says no more than OpenAI's default.

@@ -87,8 +87,7 @@ func (d *decoder) controlMember(name string) (bool, error) {
 		if !notForModels(name) {
 			return false, nil
 		}
-		d.req.Lose(name, "ignored")
-		_, err = d.s.Skip()
+		err = d.ignore(name)
 	}
 	return true, err
 }
@@ -132,31 +131,20 @@ func (d *decoder) continueMessage(path string, role llm.Role) (*llm.Message, err
 
 // extraHeaders reads headers that SDK users write into the body: anthropic-beta is honoured, others are not forwarded.
 func (d *decoder) extraHeaders(path string) error {
-	more, err := d.object(path)
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return err
-		}
+	return d.each(path, func(key []byte) error {
 		name := string(key)
-		if strings.EqualFold(name, "authorization") {
+		switch {
+		case strings.EqualFold(name, "authorization"):
 			return &llm.Error{
 				Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: path + "." + name,
 				Message: path + "." + name + " cannot be set by a client: it is part of the gateway's configuration",
 			}
-		}
-		if !strings.EqualFold(name, "anthropic-beta") {
-			d.req.Lose(path+"."+name, "ignored")
-			if _, err := d.s.Skip(); err != nil {
-				return err
-			}
-			continue
-		}
-		value, err := d.word(path + "." + name)
-		if err != nil {
+		case strings.EqualFold(name, "anthropic-beta"):
+			value, err := d.word(path + "." + name)
+			d.req.AddBetas(value)
 			return err
+		default:
+			return d.ignore(path + "." + name)
 		}
-		d.req.AddBetas(value)
-	}
-	return err
+	})
 }

@@ -159,6 +159,31 @@ func (d *decoder) object(path string) (bool, error) {
 	return d.s.OpenObject()
 }
 
+// each walks an object and has member consume each value.
+func (d *decoder) each(path string, member func(name []byte) error) error {
+	more, err := d.object(path)
+	for ; err == nil && more; more, err = d.s.NextMember() {
+		key, err := d.s.Key()
+		if err != nil {
+			return err
+		}
+		if err := member(key); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// present is each for objects in which a member that is null counts as one that is not there.
+func (d *decoder) present(path string, member func(name []byte) error) error {
+	return d.each(path, func(name []byte) error {
+		if absent, err := d.null(); absent || err != nil {
+			return err
+		}
+		return member(name)
+	})
+}
+
 func (d *decoder) array(path string) (bool, error) {
 	if d.s.Peek() != jsonscan.KindArray {
 		return false, d.wrongType(path, "an array")

@@ -75,17 +75,7 @@ func (d *decoder) message() error {
 		return d.wrongType("", "an object")
 	}
 	var t turn
-	more, err := d.s.OpenObject()
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return err
-		}
-		if err := d.turnMember(&t, key); err != nil {
-			return err
-		}
-	}
-	if err != nil {
+	if err := d.each("", func(name []byte) error { return d.turnMember(&t, name) }); err != nil {
 		return err
 	}
 	if !t.hasRole && t.hasType { // a part where a message should be: some clients send files so
@@ -336,40 +326,26 @@ func (d *decoder) content(path string) ([]llm.Block, error) {
 func (d *decoder) cacheControl() (*llm.CachePoint, error) {
 	const path = "cache_control"
 	point := &llm.CachePoint{}
-	more, err := d.object(path)
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return nil, err
-		}
-		switch string(key) {
+	err := d.present(path, func(name []byte) error {
+		switch string(name) {
 		case "type":
 			word, err := d.word(path + ".type")
-			if err != nil {
-				return nil, err
+			if err == nil && word != "ephemeral" && word != "default" {
+				return llm.Invalid(path+".type", path+`.type must be ephemeral, not "`+clip([]byte(word))+`"`)
 			}
-			if word != "ephemeral" && word != "default" {
-				return nil, llm.Invalid(path+".type", path+`.type must be ephemeral, not "`+clip([]byte(word))+`"`)
-			}
+			return err
 		case "ttl":
-			if absent, err := d.null(); absent || err != nil {
-				if err != nil {
-					return nil, err
-				}
-				continue
+			word, err := d.word(path + ".ttl")
+			if err == nil && word != "5m" && word != "1h" {
+				return llm.Invalid(path+".ttl", path+`.ttl must be 5m or 1h, not "`+clip([]byte(word))+`"`)
 			}
-			if point.TTL, err = d.word(path + ".ttl"); err != nil {
-				return nil, err
-			}
-			if point.TTL != "5m" && point.TTL != "1h" {
-				return nil, llm.Invalid(path+".ttl", path+`.ttl must be 5m or 1h, not "`+clip([]byte(point.TTL))+`"`)
-			}
+			point.TTL = word
+			return err
 		default:
-			d.req.Lose(path+"."+string(key), "unsupported")
-			if _, err := d.s.Skip(); err != nil {
-				return nil, err
-			}
+			d.req.Lose(d.here(path+"."+string(name)), "unsupported")
+			_, err := d.s.Skip()
+			return err
 		}
-	}
+	})
 	return point, err
 }

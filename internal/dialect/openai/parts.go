@@ -42,17 +42,7 @@ func (d *decoder) part(i int) error {
 	}
 	var p part
 	d.partIndex = i
-	more, err := d.s.OpenObject()
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return err
-		}
-		if err := d.partMember(&p, string(key)); err != nil {
-			return err
-		}
-	}
-	if err != nil {
+	if err := d.each("", func(name []byte) error { return d.partMember(&p, string(name)) }); err != nil {
 		return err
 	}
 	return d.placePart(&p, i)
@@ -178,18 +168,7 @@ func badMedia(path, message string) *llm.Error {
 // file reads the object behind image_url, file, input_audio, video_url or Anthropic's source.
 func (d *decoder) file(path string, f *file) error {
 	kind := ""
-	more, err := d.object(path)
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return err
-		}
-		if absent, err := d.null(); err != nil || absent {
-			if err != nil {
-				return err
-			}
-			continue
-		}
+	err := d.present(path, func(key []byte) (err error) {
 		member := path + "." + string(key)
 		switch string(key) {
 		case "url":
@@ -214,13 +193,10 @@ func (d *decoder) file(path string, f *file) error {
 				d.req.Lose(d.herePart(member), "unsupported")
 			}
 		default:
-			d.req.Lose(d.herePart(member), "ignored")
-			_, err = d.s.Skip()
+			err = d.ignore(d.herePart(member))
 		}
-		if err != nil {
-			return err
-		}
-	}
+		return err
+	})
 	if err != nil {
 		return err
 	}

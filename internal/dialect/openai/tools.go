@@ -26,40 +26,36 @@ func (d *decoder) tool() error {
 		return d.wrongType("", "an object")
 	}
 	start := d.s.Pos
-	var t llm.Tool
-	var kind string
-	var defined bool
-	var seen memberSet
-	more, err := d.s.OpenObject()
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return err
-		}
-		if err := d.toolMember(string(key), &t, &kind, &defined, &seen); err != nil {
-			return err
-		}
-	}
-	if err != nil {
+	var t definition
+	if err := d.each("", func(name []byte) error { return d.toolMember(string(name), &t) }); err != nil {
 		return err
 	}
 	switch {
-	case defined && (kind == "" || kind == "function" || kind == "custom"):
+	case t.defined && (t.kind == "" || t.kind == "function" || t.kind == "custom"):
 		if t.Name == "" {
 			return missing("function.name")
 		}
-	case kind == "function":
+	case t.kind == "function":
 		return missing("function")
-	case kind == "":
+	case t.kind == "":
 		return missing("type")
 	default: // the name and parameters of a provider's own tool are in Raw
-		t.Type, t.Raw = kind, bytes.TrimSpace(d.s.Data[start:d.s.Pos])
+		t.Type, t.Raw = t.kind, bytes.TrimSpace(d.s.Data[start:d.s.Pos])
 	}
 	if t.Strict != nil && !*t.Strict {
 		t.Strict = nil
 	}
-	d.req.Tools = append(d.req.Tools, t)
+	d.req.Tools = append(d.req.Tools, t.Tool)
 	return nil
+}
+
+// definition is a tool as far as it has been read.
+type definition struct {
+	llm.Tool
+	// kind is its type, defined says that it describes a function.
+	kind    string
+	defined bool
+	seen    memberSet
 }
 
 // The members of a tool and of its function.
@@ -73,9 +69,9 @@ const (
 	toolCache
 )
 
-func (d *decoder) toolMember(name string, t *llm.Tool, kind *string, defined *bool, seen *memberSet) error {
+func (d *decoder) toolMember(name string, t *definition) error {
 	bit, known := toolBit(name)
-	if known && !seen.add(bit) {
+	if known && !t.seen.add(bit) {
 		return duplicate(name)
 	}
 	if absent, err := d.null(); absent || err != nil {
@@ -84,31 +80,20 @@ func (d *decoder) toolMember(name string, t *llm.Tool, kind *string, defined *bo
 	var err error
 	switch name {
 	case "type":
-		*kind, err = d.word("type")
+		t.kind, err = d.word("type")
 	case "function", "toolSpec":
-		*defined = true
-		var inner memberSet
-		more, err := d.object(name)
-		for ; err == nil && more; more, err = d.s.NextMember() {
-			key, err := d.s.Key()
-			if err != nil {
-				return err
-			}
-			ignored := ""
-			if err := d.toolMember(string(key), t, &ignored, defined, &inner); err != nil {
-				return within(err, name)
-			}
-		}
-		return err
+		inner := definition{Tool: t.Tool, kind: "function"}
+		err = within(d.each(name, func(key []byte) error { return d.toolMember(string(key), &inner) }), name)
+		t.Tool, t.defined = inner.Tool, true
 	case "name":
 		t.Name, err = d.word("name")
 	case "description":
 		t.Description, err = d.text("description")
 	case "parameters", "input_schema":
-		*defined = true
+		t.defined = true
 		t.Schema, err = d.rawObject(name)
 	case "inputSchema":
-		*defined = true
+		t.defined = true
 		err = d.soleMember("inputSchema", "json", func() (err error) { t.Schema, err = d.rawObject("inputSchema.json"); return })
 	case "strict":
 		t.Strict, err = d.boolPointer("strict")
@@ -145,30 +130,26 @@ func (d *decoder) functions() error {
 	d.req.LegacyFunctions = true
 	more, err := d.array("functions")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		var t llm.Tool
-		var kind string
-		var defined bool
-		var seen memberSet
-		inner, err := d.object(index("functions", i))
-		for ; err == nil && inner; inner, err = d.s.NextMember() {
-			key, err := d.s.Key()
-			if err != nil {
-				return err
-			}
-			if err := d.toolMember(string(key), &t, &kind, &defined, &seen); err != nil {
-				return within(err, index("functions", i))
-			}
-		}
+		t, err := d.function(index("functions", i))
 		if err != nil {
 			return err
 		}
 		if t.Name == "" {
 			return missing(index("functions", i) + ".name")
 		}
-		d.req.Tools = append(d.req.Tools, t)
+		d.req.Tools = append(d.req.Tools, t.Tool)
 		i++
 	}
 	return err
+}
+
+// function reads an object that describes or names one function.
+func (d *decoder) function(path string) (definition, error) {
+	var t definition
+	if d.s.Peek() != jsonscan.KindObject {
+		return t, d.wrongType(path, "an object")
+	}
+	return t, within(d.each("", func(name []byte) error { return d.toolMember(string(name), &t) }), path)
 }
 
 func (d *decoder) functionCall() error {
@@ -195,13 +176,8 @@ func (d *decoder) toolChoice(path string) error {
 	}
 	var kind string
 	var mode llm.ToolChoiceMode
-	more, err := d.s.OpenObject()
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return err
-		}
-		switch string(key) {
+	err := d.each(path, func(name []byte) (err error) {
+		switch string(name) {
 		case "type":
 			kind, err = d.word(path + ".type")
 		case "name":
@@ -210,11 +186,9 @@ func (d *decoder) toolChoice(path string) error {
 			err = d.soleMember(path+".function", "name", func() (err error) { c.Name, err = d.word(path + ".function.name"); return })
 		case "allowed_tools":
 			mode, err = d.allowedTools(path + ".allowed_tools")
-		case "mode", "tools": // the flat form of allowed_tools
-			if string(key) == "tools" {
-				err = d.allowedList(path + ".tools")
-				break
-			}
+		case "tools": // the flat form of allowed_tools
+			err = d.allowedList(path + ".tools")
+		case "mode":
 			mode, err = d.choiceWord(path + ".mode")
 		case "disable_parallel_tool_use":
 			var off bool
@@ -223,13 +197,10 @@ func (d *decoder) toolChoice(path string) error {
 				d.req.ParallelTools = &parallel
 			}
 		default:
-			d.req.Lose(path+"."+string(key), "ignored")
-			_, err = d.s.Skip()
+			err = d.ignore(path + "." + string(name))
 		}
-		if err != nil {
-			return err
-		}
-	}
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -277,24 +248,17 @@ func (d *decoder) choiceWord(path string) (llm.ToolChoiceMode, error) {
 
 func (d *decoder) allowedTools(path string) (llm.ToolChoiceMode, error) {
 	mode := llm.ToolAuto
-	more, err := d.object(path)
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return mode, err
-		}
-		switch string(key) {
+	err := d.each(path, func(name []byte) (err error) {
+		switch string(name) {
 		case "mode":
 			mode, err = d.choiceWord(path + ".mode")
 		case "tools":
 			err = d.allowedList(path + ".tools")
 		default:
-			err = llm.Invalid(path+"."+string(key), path+" has no member "+string(key))
+			err = llm.Invalid(path+"."+string(name), path+" has no member "+string(name))
 		}
-		if err != nil {
-			return mode, err
-		}
-	}
+		return err
+	})
 	return mode, err
 }
 
@@ -302,20 +266,7 @@ func (d *decoder) allowedList(path string) error {
 	d.calls.allowed = []string{}
 	more, err := d.array(path)
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		var t llm.Tool
-		var kind string
-		var defined bool
-		var seen memberSet
-		inner, err := d.object(index(path, i))
-		for ; err == nil && inner; inner, err = d.s.NextMember() {
-			key, err := d.s.Key()
-			if err != nil {
-				return err
-			}
-			if err := d.toolMember(string(key), &t, &kind, &defined, &seen); err != nil {
-				return within(err, index(path, i))
-			}
-		}
+		t, err := d.function(index(path, i))
 		if err != nil {
 			return err
 		}
@@ -350,188 +301,4 @@ func (d *decoder) finishTools() error {
 		}
 	}
 	return llm.Invalid("tool_choice", "tool_choice names "+strconv.Quote(clip([]byte(r.ToolChoice.Name)))+", which is none of the tools")
-}
-
-// callLog remembers the calls of the conversation so far.
-type callLog struct {
-	message int32 // number of the message being read, counted from 1
-	legacy  []legacyCall
-	extras  map[string][]string
-	allowed []string
-}
-
-type legacyCall struct{ name, id string }
-
-// merged returns the ids of the calls that were split off the call id.
-func (c *callLog) merged(id string) []string { return c.extras[id] }
-
-// lastLegacy returns the id given to the latest function_call of that name: the legacy form has no ids of its own.
-func (c *callLog) lastLegacy(name string) string {
-	for i := len(c.legacy) - 1; i >= 0; i-- {
-		if c.legacy[i].name == name {
-			return c.legacy[i].id
-		}
-	}
-	return "call_" + name
-}
-
-func (d *decoder) toolCalls(blocks []llm.Block) ([]llm.Block, error) {
-	more, err := d.array("tool_calls")
-	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		if blocks, err = d.toolCall(blocks, i); err != nil {
-			return nil, within(err, index("tool_calls", i))
-		}
-		i++
-	}
-	return blocks, err
-}
-
-func (d *decoder) toolCall(blocks []llm.Block, i int) ([]llm.Block, error) {
-	if d.s.Peek() != jsonscan.KindObject {
-		return nil, d.wrongType("", "an object")
-	}
-	var id string
-	var name string
-	var arguments []byte
-	var cache *llm.CachePoint
-	more, err := d.s.OpenObject()
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return nil, err
-		}
-		if absent, err := d.null(); absent || err != nil {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		switch string(key) {
-		case "id":
-			id, err = d.word("id")
-		case "function":
-			name, arguments, err = d.calledFunction("function")
-		case "cache_control":
-			cache, err = d.cacheControl()
-		default: // type, index and echoes of ours
-			_, err = d.s.Skip()
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if name == "" {
-		return nil, missing("function.name")
-	}
-	if id == "" {
-		return nil, missing("id")
-	}
-	blocks = d.call(blocks, id, name, arguments, d.here(index("tool_calls", i)+".function.arguments"))
-	blocks[len(blocks)-1].Cache = cache
-	return blocks, nil
-}
-
-// legacyCall reads an assistant message's function_call and gives it an id.
-func (d *decoder) legacyCall(blocks []llm.Block) ([]llm.Block, error) {
-	name, arguments, err := d.calledFunction("function_call")
-	if err != nil {
-		return nil, err
-	}
-	if name == "" {
-		return nil, missing("function_call.name")
-	}
-	id := "call_" + strconv.Itoa(int(d.calls.message))
-	d.calls.legacy = append(d.calls.legacy, legacyCall{name: name, id: id})
-	return d.call(blocks, id, name, arguments, d.here("function_call.arguments")), nil
-}
-
-// calledFunction reads {"name", "arguments"}; arguments are the text inside the JSON string, or the object that some
-// clients send instead.
-func (d *decoder) calledFunction(path string) (name string, arguments []byte, err error) {
-	more, err := d.object(path)
-	for ; err == nil && more; more, err = d.s.NextMember() {
-		key, err := d.s.Key()
-		if err != nil {
-			return "", nil, err
-		}
-		if absent, err := d.null(); absent || err != nil {
-			if err != nil {
-				return "", nil, err
-			}
-			continue
-		}
-		switch string(key) {
-		case "name":
-			name, err = d.word(path + ".name")
-		case "arguments":
-			if d.s.Peek() == jsonscan.KindObject {
-				arguments, err = d.s.Skip()
-				break
-			}
-			var raw []byte
-			if raw, err = d.string(path + ".arguments"); err == nil {
-				arguments = jsonscan.AppendUnescaped(make([]byte, 0, len(raw)), raw)
-			}
-		default:
-			_, err = d.s.Skip()
-		}
-		if err != nil {
-			return "", nil, err
-		}
-	}
-	return name, arguments, err
-}
-
-// call appends the blocks of one call. Arguments are a model's own words and may be no JSON object: such a call must
-// not end the conversation, so it is sent in a form that says what it was, and named as a loss.
-func (d *decoder) call(blocks []llm.Block, id, name string, arguments []byte, path string) []llm.Block {
-	inputs, ok := objects(arguments)
-	if !ok {
-		d.req.Lose(path, "repaired")
-		if jsonscan.Valid(arguments) == nil {
-			inputs = [][]byte{append(append([]byte(`{"value":`), bytes.TrimSpace(arguments)...), '}')}
-		} else {
-			inputs = [][]byte{append(llm.AppendString([]byte(`{"_raw":`), string(arguments)), '}')}
-		}
-	}
-	if len(inputs) > 1 {
-		d.req.Lose(path, "repaired")
-	}
-	for i, input := range inputs {
-		callID := id
-		if i > 0 {
-			callID = id + "_" + strconv.Itoa(i)
-			if d.calls.extras == nil {
-				d.calls.extras = map[string][]string{}
-			}
-			d.calls.extras[id] = append(d.calls.extras[id], callID)
-		}
-		blocks = append(blocks, llm.Block{
-			Kind: llm.BlockToolUse, Path: d.path(-1),
-			Tool: &llm.ToolBlock{ID: callID, Name: name, Input: rawJSON(input)},
-		})
-	}
-	return blocks
-}
-
-// objects splits text into the JSON objects that stand in it one behind the other; blank text is one empty object. It
-// reports whether the text is nothing but objects.
-func objects(text []byte) ([][]byte, bool) {
-	text = bytes.TrimSpace(text)
-	if len(text) == 0 || string(text) == "null" {
-		return [][]byte{[]byte("{}")}, true
-	}
-	var list [][]byte
-	s := jsonscan.New(text)
-	for s.Peek() == jsonscan.KindObject {
-		span, err := s.Skip()
-		if err != nil {
-			return nil, false
-		}
-		list = append(list, span)
-	}
-	return list, s.End() == nil && len(list) > 0
 }

@@ -1,0 +1,229 @@
+package openai
+
+import (
+	"strings"
+
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+func (d *decoder) stop() error {
+	if d.s.Peek() == jsonscan.KindString {
+		word, err := d.word("stop")
+		d.req.Stop = appendStop([]string{}, word)
+		return err
+	}
+	if d.s.Peek() != jsonscan.KindArray {
+		return d.wrongType("stop", "a string or an array of strings")
+	}
+	d.req.Stop = []string{}
+	more, err := d.s.OpenArray()
+	for i := 0; err == nil && more; more, err = d.s.NextElement() {
+		if absent, err := d.null(); err != nil {
+			return err
+		} else if !absent {
+			word, err := d.word(index("stop", i))
+			if err != nil {
+				return err
+			}
+			d.req.Stop = appendStop(d.req.Stop, word)
+		}
+		i++
+	}
+	return err
+}
+
+// appendStop leaves blank sequences out: they mean nothing and AWS refuses them.
+func appendStop(list []string, word string) []string {
+	if strings.TrimSpace(word) == "" {
+		return list
+	}
+	return append(list, word)
+}
+
+func (d *decoder) streamOptions() error {
+	return d.present("stream_options", func(name []byte) (err error) {
+		if string(name) == "include_usage" {
+			d.req.IncludeUsage, err = d.bool("stream_options.include_usage")
+			return err
+		}
+		if string(name) == "include_obfuscation" { // padding against traffic analysis: leaving it out loses nothing asked for
+			_, err = d.s.Skip()
+			return err
+		}
+		return d.ignore("stream_options." + string(name))
+	})
+}
+
+func (d *decoder) effort() error {
+	const path = "reasoning_effort"
+	if d.s.Peek() != jsonscan.KindObject {
+		return d.effortWord(path)
+	}
+	return d.present(path, func(name []byte) error { // the Responses API's shape
+		if string(name) == "effort" {
+			return d.effortWord(path + ".effort")
+		}
+		return d.ignore(path + "." + string(name))
+	})
+}
+
+// ignore passes over a value that means nothing here, and says so.
+func (d *decoder) ignore(path string) error {
+	d.req.Lose(path, "ignored")
+	_, err := d.s.Skip()
+	return err
+}
+
+func (d *decoder) effortWord(path string) error {
+	word, err := d.word(path)
+	if err != nil {
+		return err
+	}
+	switch word {
+	case "none", "minimal", "low", "medium", "high", "xhigh", "max":
+		d.req.Effort = word
+	case "default":
+	default:
+		return llm.Invalid(path, path+` must be one of none, minimal, low, medium, high, xhigh, max, not "`+clip([]byte(word))+`"`)
+	}
+	return nil
+}
+
+func (d *decoder) tier(path string) error {
+	word, err := d.word(path)
+	if err != nil {
+		return err
+	}
+	switch word {
+	case "auto", "default":
+		d.req.Tier = "default"
+	case "flex", "priority", "reserved":
+		d.req.Tier = word
+	default:
+		return llm.Invalid(path, path+` must be one of auto, default, flex, priority, reserved, not "`+clip([]byte(word))+`"`)
+	}
+	return nil
+}
+
+// awsTier reads Converse's own {"type": "flex"}.
+func (d *decoder) awsTier() error {
+	return d.soleMember("serviceTier", "type", func() error { return d.tier("serviceTier.type") })
+}
+
+func (d *decoder) performance() error {
+	return d.soleMember("performanceConfig", "latency", func() error {
+		word, err := d.word("performanceConfig.latency")
+		if err == nil && word != "standard" && word != "optimized" {
+			return llm.Invalid("performanceConfig.latency", `performanceConfig.latency must be standard or optimized, not "`+clip([]byte(word))+`"`)
+		}
+		d.req.Latency = word
+		return err
+	})
+}
+
+// soleMember reads an object that has one known member; AWS refuses any other.
+func (d *decoder) soleMember(path, name string, read func() error) error {
+	return d.each(path, func(key []byte) error {
+		if string(key) != name {
+			return llm.Invalid(path+"."+string(key), path+" has no member "+string(key))
+		}
+		return read()
+	})
+}
+
+// metadata is OpenAI's: it stays in the gateway's books. Its tags are the request's tags, as with LiteLLM.
+func (d *decoder) metadata() error {
+	return d.each("metadata", func(name []byte) error {
+		if string(name) == "tags" && d.s.Peek() == jsonscan.KindArray {
+			tags, err := d.strings("metadata.tags")
+			d.req.Tags = append(d.req.Tags, tags...)
+			return err
+		}
+		_, err := d.s.Skip()
+		return err
+	})
+}
+
+func (d *decoder) requestMetadata() error {
+	const path = "requestMetadata"
+	return d.each(path, func(key []byte) error {
+		name := string(key)
+		for _, p := range d.req.Metadata {
+			if p.Key == name {
+				return duplicate(path + "." + name)
+			}
+		}
+		value, err := d.word(path + "." + name)
+		d.req.Metadata = append(d.req.Metadata, llm.Pair{Key: name, Value: value})
+		return err
+	})
+}
+
+func (d *decoder) betas() error {
+	if d.s.Peek() == jsonscan.KindString {
+		word, err := d.word("anthropic_beta")
+		d.req.AddBetas(word)
+		return err
+	}
+	list, err := d.strings("anthropic_beta")
+	for _, flag := range list {
+		d.req.AddBetas(flag)
+	}
+	return err
+}
+
+func (d *decoder) format() error {
+	const path = "response_format"
+	f := llm.Format{}
+	err := d.present(path, func(name []byte) (err error) {
+		switch string(name) {
+		case "type":
+			f.Type, err = d.word(path + ".type")
+		case "json_schema":
+			err = d.jsonSchema(path+".json_schema", &f)
+		case "response_schema":
+			f.Schema, err = d.rawObject(path + ".response_schema")
+		default:
+			err = d.ignore(path + "." + string(name))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.Type == "text":
+		return nil
+	case f.Type == "json_object" && f.Schema != nil:
+		f.Type = "json_schema"
+	case f.Type == "json_object":
+	case f.Type == "json_schema" && f.Schema == nil:
+		return llm.Invalid(path+".json_schema.schema", "response_format of type json_schema needs json_schema.schema")
+	case f.Type == "json_schema":
+	case f.Type == "":
+		return missing(path + ".type")
+	default:
+		return llm.Invalid(path+".type", path+`.type must be text, json_object or json_schema, not "`+clip([]byte(f.Type))+`"`)
+	}
+	d.req.Format = &f
+	return nil
+}
+
+func (d *decoder) jsonSchema(path string, f *llm.Format) error {
+	return d.present(path, func(name []byte) (err error) {
+		switch string(name) {
+		case "name":
+			f.Name, err = d.word(path + ".name")
+		case "description":
+			f.Description, err = d.text(path + ".description")
+		case "schema":
+			f.Schema, err = d.rawObject(path + ".schema")
+		case "strict":
+			f.Strict, err = d.boolPointer(path + ".strict")
+		default:
+			err = d.ignore(path + "." + string(name))
+		}
+		return err
+	})
+}
