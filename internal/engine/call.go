@@ -39,8 +39,8 @@ type Call struct {
 
 	// Deployment is the one that was chosen, with the model that it stands for.
 	Deployment *router.Deployment
-	// Region and ModelID are where the call went.
-	Region, ModelID string
+	// Region, ModelID and Endpoint are where the call went.
+	Region, ModelID, Endpoint string
 	// Upstream holds AWS's answer headers, RequestID its request id.
 	Upstream  http.Header
 	RequestID string

@@ -26,7 +26,7 @@ func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
 		return nil, failed
 	}
 	d := t.deployment
-	call.Deployment, call.Region, call.ModelID = d, t.region, t.id
+	call.Deployment, call.Region, call.ModelID, call.Endpoint = d, t.region, t.id, t.endpoint
 	call.target = t
 	e.complete(call)
 	if failed := e.fetch(ctx, call.Request); failed != nil {

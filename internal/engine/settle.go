@@ -28,6 +28,18 @@ func (e *Engine) price(call *Call) {
 // CostUSD returns what the call costs, as a decimal number of USD, and whether that is known.
 func (c *Call) CostUSD() (string, bool) { return c.cost.String(), c.costKnown }
 
+// UpstreamTime returns how long the call has been in AWS's hands.
+func (c *Call) UpstreamTime() time.Duration {
+	switch {
+	case c.sent.IsZero():
+		return 0
+	case c.answered.IsZero():
+		return time.Since(c.sent)
+	default:
+		return c.answered.Sub(c.sent)
+	}
+}
+
 // Settle ends a call: one record for the books and one line for the log. status is what the client got.
 func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
 	end := time.Now()
@@ -55,13 +67,7 @@ func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
 		r.PriceKey, r.PriceVersion = t.price.Key, t.price.Version
 	}
 	r.Cost, r.CostKnown = int64(call.cost), call.costKnown
-	if !call.sent.IsZero() {
-		answered := call.answered
-		if answered.IsZero() {
-			answered = end
-		}
-		r.Upstream = answered.Sub(call.sent)
-	}
+	r.Upstream = call.UpstreamTime()
 	r.Own = end.Sub(call.Start) - r.Upstream
 	r.SetError(failure)
 	if e.o.Recorder != nil && call.Type != "" {

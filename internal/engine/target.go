@@ -14,6 +14,7 @@ type target struct {
 	deployment *router.Deployment // with the "*" of a wildcard filled in
 	client     *wire.Client
 	region, id string // id goes into the URL
+	endpoint   string // address of the endpoint, for people
 	plain      string // path of Converse
 	stream     string // path of ConverseStream
 	price      catalog.Price
@@ -103,7 +104,7 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	if err != nil {
 		return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
 	}
-	t.client = client
+	t.client, t.endpoint = client, client.URL("")
 	t.plain, t.stream = wire.ModelPath(t.id, "converse"), wire.ModelPath(t.id, "converse-stream")
 	t.price, t.priced = e.o.Catalog.Price(d.Ref, t.region)
 	if len(d.Prices) > 0 {

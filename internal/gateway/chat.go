@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -97,8 +98,11 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	out.release()
 }
 
-// withModel puts a model into a JSON object that has none.
+// withModel puts a model into a JSON object that has none, or null.
 func withModel(data []byte, model string) []byte {
+	if without, found := jsonscan.Delete(data, "model"); found {
+		data = without
+	}
 	for i, c := range data {
 		if c == '{' {
 			out := append([]byte(`{"model":`), llm.AppendString(nil, model)...)
@@ -206,8 +210,7 @@ func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error)
 		}
 		return
 	}
-	if !events.begun() {
-		events.close()
+	if events.abandon() {
 		x.upstreamHeaders(true)
 		x.fail(failed)
 		return
@@ -225,7 +228,10 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	if d := call.Deployment; d != nil {
 		h["X-Litellm-Model-Id"] = []string{d.ID}
 		h["X-Litellm-Model-Group"] = []string{headerSafe(call.Request.Model)}
+		h["X-Litellm-Model-Name"] = []string{"bedrock/" + call.ModelID}
 		h["X-Litellm-Model-Region"] = []string{call.Region}
+		h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
+		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = none, none
 		h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
 	}
 	if call.RequestID != "" {
@@ -237,7 +243,16 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	if cost, ok := call.CostUSD(); ok {
 		h["X-Litellm-Response-Cost"] = []string{cost}
 	}
-	h["X-Litellm-Response-Duration-Ms"] = []string{strconv.FormatFloat(float64(time.Since(call.Start))/1e6, 'f', 3, 64)}
+	total := time.Since(call.Start)
+	h["X-Litellm-Response-Duration-Ms"] = []string{milliseconds(total)}
+	h["X-Litellm-Overhead-Duration-Ms"] = []string{milliseconds(total - call.UpstreamTime())}
+}
+
+// none is the count of what has not happened.
+var none = []string{"0"}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
 }
 
 // lossHeader lists losses as "path;why=word", separated by commas.
