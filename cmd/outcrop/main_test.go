@@ -333,8 +333,9 @@ func TestNoSecretInAnySink(t *testing.T) {
 		bearer  = "canaryBearer55aa"
 		header  = "canaryHeader77cc"
 		token   = "canary.WebIdentity.22dd"
+		client  = "canaryOfAClient33bb"
 	)
-	canaries := []string{master, secret, session, bearer, header, token}
+	canaries := []string{master, secret, session, bearer, header, token, client}
 	bedrock := sim.New(sim.Options{Credentials: []sim.Credential{{AccessKeyID: "ASIACANARYKEYID", SecretAccessKey: secret, SessionToken: session}}, BearerTokens: []string{bearer}})
 	upstream, err := bedrock.Start()
 	if err != nil {
@@ -366,6 +367,10 @@ func TestNoSecretInAnySink(t *testing.T) {
 	}
 	_, answer := post(t, url, master+"x", `{}`)
 	seen.WriteString(answer)
+	for _, name := range []string{"api_key", "aws_secret_access_key", "aws_session_token"} { // not a client's to send
+		_, answer := post(t, url, master, `{"model":"keys","`+name+`":"`+client+`","messages":[{"role":"user","content":"hi"}]}`)
+		seen.WriteString(answer)
+	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/model/info", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -386,13 +391,17 @@ func TestNoSecretInAnySink(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	_, checked, checkedErr := command(t, nil, "", "check", "--config", path)
-	_, explained, explainedErr := command(t, nil, `{"model":"keys","messages":[{"role":"user","content":"hi"}]}`, "explain", "--config", path, "-")
+	explained := ""
+	for _, model := range []string{"keys", "wrong", "bearer", "header", "web"} {
+		_, out, err := command(t, nil, `{"model":"`+model+`","messages":[{"role":"user","content":"hi"}]}`, "explain", "--config", path, "-")
+		explained += out + err
+	}
 	database, err := os.ReadFile(filepath.Join(dir, "outcrop.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for sink, text := range map[string]string{
-		"answers": seen.String(), "log": p.err.text(), "output": p.out.text(), "check": checked + checkedErr, "explain": explained + explainedErr, "database": string(database),
+		"answers": seen.String(), "log": p.err.text(), "output": p.out.text(), "check": checked + checkedErr, "explain": explained, "database": string(database),
 	} {
 		if text == "" && sink != "output" {
 			t.Errorf("the sink %s is empty", sink)

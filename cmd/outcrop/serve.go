@@ -164,6 +164,8 @@ type gatewayProcess struct {
 	ledger  *account.Ledger
 	server  *gateway.Server
 	host    string
+	// warnings are what an operator should know of the deployments, by their ids.
+	warnings map[string][]string
 }
 
 // newGatewayProcess puts the parts together. This is the one place where they meet.
@@ -192,11 +194,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher,
 	})
-	for id, warnings := range e.Warnings() {
-		for _, w := range warnings {
-			g.logger.Warn(w, "deployment", id)
-		}
-	}
+	g.warnings = e.Warnings()
 	g.server = gateway.New(gateway.Options{
 		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: o.detailedDebug, Version: currentVersion(),
@@ -285,8 +283,16 @@ func (g *gatewayProcess) run(ctx context.Context, ready func(address string)) er
 		}
 		g.logger.Warn(text, "host", g.host)
 	}
+	for id, warnings := range g.warnings { // not before: a start that fails says why, and nothing else
+		for _, w := range warnings {
+			g.logger.Warn(w, "deployment", id)
+		}
+	}
+	requests, cut := context.WithCancelCause(context.Background())
+	defer cut(nil)
 	server := &http.Server{
 		Handler:           g.server,
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Duration(g.o.keepAlive) * time.Second,
 		MaxHeaderBytes:    64<<10 - 4<<10, // net/http adds 4 KiB of its own
@@ -300,15 +306,18 @@ func (g *gatewayProcess) run(ctx context.Context, ready func(address string)) er
 		return errors.Join(err, g.close())
 	case <-ctx.Done():
 	}
-	err = g.shutdown(server)
+	err = g.shutdown(server, cut)
 	if stopped := <-served; !errors.Is(stopped, http.ErrServerClosed) {
 		err = errors.Join(err, stopped)
 	}
 	return errors.Join(err, g.close())
 }
 
-// shutdown lets running requests finish within the grace period; what runs longer is cut.
-func (g *gatewayProcess) shutdown(server *http.Server) error {
+// lastWords is how long requests have to tell their clients that the grace period is over.
+const lastWords = 2 * time.Second
+
+// shutdown lets running requests finish within the grace period; what runs longer is ended with an error of its own.
+func (g *gatewayProcess) shutdown(server *http.Server, cut context.CancelCauseFunc) error {
 	g.server.Drain()
 	settings := g.config.GeneralSettings
 	g.logger.Info("shutting down", "grace_period", settings.GracefulShutdownTimeout.String())
@@ -317,11 +326,17 @@ func (g *gatewayProcess) shutdown(server *http.Server) error {
 	}
 	grace, cancel := context.WithTimeout(context.Background(), settings.GracefulShutdownTimeout)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		g.logger.Warn("requests were still running at the end of the grace period and were cut")
-		return server.Close()
+	if server.Shutdown(grace) == nil {
+		return nil
 	}
-	return nil
+	g.logger.Warn("requests were still running at the end of the grace period and were ended")
+	cut(gateway.ErrShuttingDown)
+	words, cancelWords := context.WithTimeout(context.Background(), lastWords)
+	defer cancelWords()
+	if server.Shutdown(words) == nil {
+		return nil
+	}
+	return server.Close()
 }
 
 // flushTime bounds how long the last rows may take to reach the database.

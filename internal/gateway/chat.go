@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -85,7 +86,7 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	}
 	if failed != nil {
 		x.upstreamHeaders(true)
-		x.fail(failed)
+		x.fail(x.why(failed))
 		return
 	}
 	x.upstreamHeaders(true)
@@ -203,6 +204,7 @@ func (s *Server) endStream(x *exchange, events *eventWriter, chunks chunkWriter,
 }
 
 func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error) {
+	failed = x.why(failed)
 	if x.call.ClientClosed { // nobody is left to be told; a status that was sent stays what it was
 		x.failure = failed
 		if !events.begun() {
@@ -217,6 +219,19 @@ func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error)
 	}
 	x.failure = failed
 	_ = events.write(openai.AppendErrorEvent(nil, failed, x.callIDForBody()), true)
+}
+
+// ErrShuttingDown is the cause with which the contexts of requests end that run longer than the gateway's grace period.
+var ErrShuttingDown error = &llm.Error{Kind: llm.KindUnavailable, Code: "server_shutting_down", Message: "the gateway is shutting down"}
+
+// why tells a client that left from a gateway that ends: both cancel the request's context.
+func (x *exchange) why(failed *llm.Error) *llm.Error {
+	var own *llm.Error
+	if failed.Kind == llm.KindCanceled && errors.As(context.Cause(x.r.Context()), &own) {
+		x.call.ClientClosed = false
+		return own
+	}
+	return failed
 }
 
 // upstreamHeaders says on the answer how it came about. Costs are known only when the answer is whole.

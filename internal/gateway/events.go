@@ -114,6 +114,19 @@ func (e *eventWriter) begun() bool {
 	return e.started
 }
 
+// abandon closes the writer if the client has not got its status yet, so that the answer can be another one, and reports
+// whether it did. It is one step: a comment must not go out in between.
+func (e *eventWriter) abandon() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.started {
+		return false
+	}
+	e.closed = true
+	e.timer.Stop()
+	return true
+}
+
 // close ends the keep-alives; nothing is written afterwards.
 func (e *eventWriter) close() {
 	e.mu.Lock()

@@ -25,14 +25,16 @@ var update = flag.Bool("update", false, "write what came out into the golden fil
 // TestGolden runs every case in testdata/golden. A case is one file with the sections
 //
 //	params        lines of litellm_params; the model is Claude 3 Sonnet if they name none
+//	info          lines of model_info
 //	settings      further top-level sections of config.yaml
 //	path          the client's endpoint, /v1/chat/completions if absent; further lines are headers
 //	request       the client's body
 //	answer        AWS's answer: JSON, or "event {json}" lines of a stream, or "HTTP status" with headers and a body
-//	upstream      what AWS got: method and path, then the body; "nothing" if it was not called
+//	upstream      what AWS got: method and path, then the body; "nothing" if it was not called. Whom the signature names is
+//	              shown where that is not us-east-1/bedrock.
 //	client        what the client got: status, headers of interest, body
 //
-// The first five are written by hand, the last two are what is tested.
+// All but the last two are written by hand, those are what is tested.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -103,6 +105,12 @@ func goldenConfig(sections map[string]string, upstream string) string {
 	for line := range strings.Lines(params) {
 		b.WriteString("      " + line)
 	}
+	if info := sections["info"]; info != "" {
+		b.WriteString("    model_info:\n")
+		for line := range strings.Lines(info) {
+			b.WriteString("      " + line)
+		}
+	}
 	if !strings.Contains(sections["settings"], "general_settings:") {
 		b.WriteString("general_settings:\n  master_key: " + testKey + "\n")
 	}
@@ -140,6 +148,9 @@ func (u *scriptedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%s %s\n", r.Method, r.URL.EscapedPath())
+	if scope := signedFor(r.Header.Get("Authorization")); scope != "us-east-1/bedrock" {
+		fmt.Fprintf(&out, "signed for %s\n", scope)
+	}
 	var names []string
 	for name := range r.Header {
 		if name != "X-Amz-Date" && (strings.HasPrefix(name, "X-") || name == "Anthropic-Beta") || name == "Authorization" && !strings.HasPrefix(r.Header.Get(name), "AWS4") {
@@ -167,6 +178,16 @@ func (u *scriptedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 		writeFrames(u.t, w, answer)
 	}
+}
+
+// signedFor returns region and service of a signature, "nobody" if there is none.
+func signedFor(authorization string) string {
+	_, credential, ok := strings.Cut(authorization, "Credential=")
+	scope := strings.Split(credential, "/") // key, date, region, service, …
+	if !ok || len(scope) < 4 {
+		return "nobody"
+	}
+	return scope[2] + "/" + scope[3]
 }
 
 func (u *scriptedUpstream) seen() string {

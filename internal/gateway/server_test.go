@@ -1,13 +1,17 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/tools/txtar"
 
 	"github.com/outcrop-ai/outcrop/internal/sim"
 )
@@ -350,12 +354,30 @@ func TestOneLineAndOneRecordForEachRequest(t *testing.T) {
 	}
 }
 
+// FuzzGateway sends any body through the whole gateway: it is answered, or refused by the name of the field that is at
+// fault. The golden cases are among its seeds.
 func FuzzGateway(f *testing.F) {
 	for _, seed := range []string{
 		hello, `{`, `[]`, `{"model":"claude","messages":[{"role":"tool","content":"x"}]}`, `{"model":"claude","messages":[{"role":"user","content":[{"type":"image_url","image_url":"x"}]}],"tools":[{}]}`,
 		`{"model":"bedrock/x.y","messages":[{"role":"assistant","content":"a"}],"stream":true,"stop":[1]}`,
 	} {
-		f.Add([]byte(seed))
+		f.Add([]byte(seed), false)
+	}
+	f.Add([]byte(`{"model":"claude","prompt":["x"],"stream":true}`), true)
+	files, err := filepath.Glob("testdata/golden/*/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, section := range archive.Files {
+			if section.Name == "request" {
+				f.Add(bytes.ReplaceAll(section.Data, []byte(`"sonnet"`), []byte(`"claude"`)), strings.Contains(file, "/completions/"))
+			}
+		}
 	}
 	answers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -363,20 +385,30 @@ func FuzzGateway(f *testing.F) {
 	}))
 	f.Cleanup(answers.Close)
 	g := newRig(f, simConfig(answers.URL, withKey), nil)
-	f.Fuzz(func(t *testing.T, body []byte) {
+	f.Fuzz(func(t *testing.T, body []byte, text bool) {
+		path := "/v1/chat/completions"
+		if text {
+			path = "/v1/completions"
+		}
 		w := httptest.NewRecorder()
-		r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(string(body)))
+		r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
 		r.Header = bearer(testKey)
 		g.server.ServeHTTP(w, r)
-		if w.Code == 200 {
-			return
-		}
-		if w.Code >= 500 {
+		switch {
+		case w.Code == 200 && strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream"):
+			if !strings.HasSuffix(w.Body.String(), "data: [DONE]\n\n") {
+				t.Fatalf("%q: the stream does not end: %s", body, w.Body)
+			}
+		case w.Code == 200:
+			if !json.Valid(w.Body.Bytes()) {
+				t.Fatalf("%q: no JSON: %s", body, w.Body)
+			}
+		case w.Code >= 500:
 			t.Fatalf("%q: %d %s", body, w.Code, w.Body)
-		}
-		_, _, param, _ := errorOf(t, w.Body.String())
-		if param == "" {
-			t.Fatalf("%q: %d names no field: %s", body, w.Code, w.Body)
+		default:
+			if _, _, param, _ := errorOf(t, w.Body.String()); param == "" {
+				t.Fatalf("%q: %d names no field: %s", body, w.Code, w.Body)
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -301,4 +302,30 @@ func TestManyStreamsAtOnce(t *testing.T) {
 		}()
 	}
 	wg.Wait()
+}
+
+func TestShutdownIsSaidToWhoIsStillServed(t *testing.T) {
+	u := newHandUpstream(t)
+	g := newRig(t, simConfig(u.url, withKey), nil)
+	requests, cut := context.WithCancelCause(context.Background())
+	server := httptest.NewUnstartedServer(g.server)
+	server.Config.BaseContext = func(net.Listener) context.Context { return requests }
+	server.Start()
+	t.Cleanup(server.Close)
+	g.url = server.URL
+	answers := g.open(t.Context(), fmt.Sprintf(streamed, "x"))
+	call := <-u.calls
+	call.send(startFrame + textFrame)
+	resp := <-answers
+	cut(ErrShuttingDown)
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	<-call.gone
+	call.end()
+	if err != nil || !strings.Contains(string(body), `"code":"server_shutting_down"`) || strings.Contains(string(body), "[DONE]") {
+		t.Errorf("%v %q", err, body)
+	}
+	if r := g.books.next(t); r.ClientClosed || r.ErrorKind != "unavailable" || r.UsageSource.String() != "estimated" {
+		t.Errorf("record %+v", r)
+	}
 }

@@ -115,13 +115,16 @@ func (c *Chunks) think(dst []byte, ev *llm.Event) []byte {
 		return dst
 	}
 	dst = append(dst, c.head...)
-	dst = append(dst, choice+`{"reasoning_content":`...)
-	if ev.Kind == llm.EventThinking {
+	dst = append(dst, choice+`{`...)
+	switch ev.Kind {
+	case llm.EventThinking:
+		dst = append(dst, `"reasoning_content":`...)
 		dst = ev.Text.AppendJSON(dst)
-	} else {
-		dst = append(dst, `""`...)
+		dst = append(dst, ',')
+	case llm.EventSignature:
+		dst = append(dst, `"reasoning_content":"",`...)
 	}
-	dst = append(dst, `,"thinking_blocks":[{"type":`...)
+	dst = append(dst, `"thinking_blocks":[{"type":`...)
 	kind, member, own := `"thinking"`, `,"thinking":`, `{"text":`
 	switch ev.Kind {
 	case llm.EventSignature:

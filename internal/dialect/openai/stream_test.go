@@ -92,7 +92,7 @@ func TestChunks(t *testing.T) {
 		role,
 		`{"index":0,"delta":{"reasoning_content":"hm","thinking_blocks":[{"type":"thinking","index":0,"thinking":"hm"}],"provider_specific_fields":{"reasoningContent":{"text":"hm"}}},"finish_reason":null}]`,
 		`{"index":0,"delta":{"reasoning_content":"","thinking_blocks":[{"type":"thinking","index":0,"thinking":"","signature":"U0lH"}],"provider_specific_fields":{"reasoningContent":{"signature":"U0lH"}}},"finish_reason":null}]`,
-		`{"index":0,"delta":{"reasoning_content":"","thinking_blocks":[{"type":"redacted_thinking","index":1,"data":"cmVk"}],"provider_specific_fields":{"reasoningContent":{"redactedContent":"cmVk"}}},"finish_reason":null}]`,
+		`{"index":0,"delta":{"thinking_blocks":[{"type":"redacted_thinking","index":1,"data":"cmVk"}],"provider_specific_fields":{"reasoningContent":{"redactedContent":"cmVk"}}},"finish_reason":null}]`,
 		`{"index":0,"delta":{"content":"ok"},"finish_reason":null}]`,
 		`{"index":0,"delta":{},"finish_reason":"stop"}],"provider_specific_fields":{"stop_reason":"end_turn","trace":{"guardrail":{}}},"service_tier":"flex","trace":{"guardrail":{}}`)
 }
