@@ -99,6 +99,32 @@ type Policy struct {
 	Allowed []string
 	// UserContinue and AssistantContinue are put where AWS demands a turn of that side.
 	UserContinue, AssistantContinue *Message
+	// MaxTokens is the limit of an answer, in tokens, for models that demand one, where the request has none; 0 leaves it to
+	// the codec.
+	MaxTokens int64
+	// Prompt is how a model whose body is one text wants its conversation; nil is its family's usual way.
+	Prompt *Prompt
+}
+
+// Prompt says how a conversation becomes one text, for imported models: by the name of a usual way, or by LiteLLM's
+// settings for one's own.
+type Prompt struct {
+	// Template is the name of a way: llama2, llama3, llama4, chatml, r1 or mistral. ModelName is a model's name at Hugging
+	// Face, which tells the way, too.
+	Template, ModelName string
+	// Roles holds own marks around the texts of each role: system, user, assistant. Initial and Final stand before and behind
+	// the conversation, BOS begins it, EOS ends an answer.
+	Roles          map[string]PromptMarks
+	Initial, Final string
+	BOS, EOS       string
+	// RawTokens leaves a template's marks in texts as they are. They let whoever writes a text speak in another role.
+	RawTokens bool
+}
+
+// PromptMarks stand before and behind a role's text.
+type PromptMarks struct {
+	Before string `json:"pre_message"`
+	After  string `json:"post_message"`
 }
 
 // Loss names one thing that was asked for and not done.

@@ -96,11 +96,14 @@ func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Erro
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
-	resp, err := p.decode(data)
+	resp, err := p.decode(data, reply.Header)
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
 	call.firstToken = call.answered
+	if resp.Usage == (llm.Usage{}) { // nobody counted, as on InvokeModel of some families
+		resp.Usage = estimate(call.Request, int64(len(resp.Text())))
+	}
 	call.Usage, call.HasUsage, call.Tier = resp.Usage, true, resp.Tier
 	e.price(call)
 	return resp, nil
@@ -133,7 +136,7 @@ func (e *Engine) wholeAsStream(call *Call, p *plan, reply *wire.Reply) (*Stream,
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
-	resp, err := p.decode(data)
+	resp, err := p.decode(data, reply.Header)
 	if err != nil {
 		return nil, e.failed(call, err)
 	}

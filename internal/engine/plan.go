@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/converse"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -15,7 +18,10 @@ import (
 type plan struct {
 	target *target
 	body   *wire.Body
-	turn   *converse.Turn
+	// turn reads the answer of Converse, invoked that of InvokeModel, whose request has headers of its own.
+	turn    *converse.Turn
+	invoked *invoke.Turn
+	header  http.Header
 }
 
 // prepare chooses the deployment, completes the request with its defaults and rules, and encodes it. The caller
@@ -33,16 +39,33 @@ func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
 		return nil, failed
 	}
 	p := &plan{target: t, body: wire.NewBody()}
-	body, turn, err := converse.Encode(p.body.B, call.Request, d.Ref)
-	if err != nil {
+	if err := p.encode(call.Request); err != nil {
 		p.body.Release()
 		return nil, e.refused(err)
 	}
-	p.body.B, p.turn = body, turn
 	if e.o.Debug && e.o.Logger.Enabled(context.Background(), slog.LevelDebug) {
-		e.o.Logger.Debug("upstream request", "call_id", call.ID, "path", p.path(call.Request.Stream), "region", t.region, "body", telemetry.Body(body))
+		e.o.Logger.Debug("upstream request", "call_id", call.ID, "path", p.path(call.Request.Stream), "region", t.region, "body", telemetry.Body(p.body.B))
 	}
 	return p, nil
+}
+
+// encode writes the request in the words of the deployment's route.
+func (p *plan) encode(r *llm.Request) error {
+	ref := p.target.deployment.Ref
+	if ref.Route == catalog.RouteInvoke {
+		request, err := invoke.Encode(p.body.B, r, ref)
+		if err != nil {
+			return err
+		}
+		p.body.B, p.header, p.invoked = request.Body, request.Header, request.Turn
+		return nil
+	}
+	body, turn, err := converse.Encode(p.body.B, r, ref)
+	if err != nil {
+		return err
+	}
+	p.body.B, p.turn = body, turn
+	return nil
 }
 
 func (e *Engine) refused(err error) *llm.Error {
@@ -111,12 +134,26 @@ func (p *plan) call(c *Call, stream bool, keyHeader string) *wire.Call {
 	if d.ForwardHeaders {
 		out.Header = forwarded(c.Header, keyHeader)
 	}
+	if len(p.header) > 0 {
+		if out.Header == nil {
+			out.Header = http.Header{}
+		}
+		maps.Copy(out.Header, p.header)
+	}
 	return out
 }
 
-func (p *plan) decode(data []byte) (*llm.Response, error) { return converse.Decode(data, p.turn) }
+func (p *plan) decode(data []byte, header http.Header) (*llm.Response, error) {
+	if p.invoked != nil {
+		return invoke.Decode(data, header, p.invoked)
+	}
+	return converse.Decode(data, p.turn)
+}
 
 func (p *plan) stream(reply *wire.Reply) llm.Stream {
+	if p.invoked != nil {
+		return invoke.NewStream(reply.Frames(), reply.Header, p.invoked, reply.RequestID)
+	}
 	return converse.NewStream(reply.Frames(), p.turn, reply.RequestID)
 }
 
@@ -144,9 +181,11 @@ func (e *Engine) Explain(ctx context.Context, call *Call) (*Explanation, *llm.Er
 	}
 	defer p.body.Release()
 	t := p.target
+	header := http.Header{"Content-Type": {"application/json"}}
+	maps.Copy(header, p.header)
 	x := &Explanation{
 		Deployment: t.deployment.ID, Group: t.deployment.Group, Route: string(t.deployment.Ref.Route), Region: t.region, ModelID: t.id,
-		Method: http.MethodPost, URL: t.client.URL(p.path(call.Request.Stream)), Header: http.Header{"Content-Type": {"application/json"}},
+		Method: http.MethodPost, URL: t.client.URL(p.path(call.Request.Stream)), Header: header,
 		Body: append([]byte(nil), p.body.B...), Losses: call.Request.Losses,
 	}
 	if t.priced {

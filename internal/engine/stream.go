@@ -34,7 +34,7 @@ func (s *Stream) Next() (llm.Event, error) {
 		}
 		s.streamed += int64(ev.Text.Size())
 	case llm.EventUsage:
-		if ev.Usage != nil {
+		if ev.Usage != nil && *ev.Usage != (llm.Usage{}) {
 			s.call.Usage, s.call.HasUsage = *ev.Usage, true
 		}
 		if ev.Tail != nil {

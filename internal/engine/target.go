@@ -3,6 +3,7 @@ package engine
 import (
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/router"
@@ -15,8 +16,8 @@ type target struct {
 	client     *wire.Client
 	region, id string // id goes into the URL
 	endpoint   string // address of the endpoint, for people
-	plain      string // path of Converse
-	stream     string // path of ConverseStream
+	plain      string // path of the whole answer's operation
+	stream     string // path of the stream's; the same for what cannot stream
 	price      catalog.Price
 	priced     bool
 	warning    string
@@ -106,6 +107,12 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	}
 	t.client, t.endpoint = client, client.URL("")
 	t.plain, t.stream = wire.ModelPath(t.id, "converse"), wire.ModelPath(t.id, "converse-stream")
+	if d.Ref.Route == catalog.RouteInvoke {
+		t.plain, t.stream = wire.ModelPath(t.id, "invoke"), wire.ModelPath(t.id, "invoke-with-response-stream")
+		if !d.Ref.Model.Streams() {
+			t.stream = t.plain
+		}
+	}
 	t.price, t.priced = e.o.Catalog.Price(d.Ref, t.region)
 	if len(d.Prices) > 0 {
 		t.price = catalog.Override(t.price, d.Prices)
@@ -124,10 +131,17 @@ func chatRoute(d *router.Deployment) *llm.Error {
 			Message: d.Ref.ID + " is no chat model: the catalogue has it as " + m.Mode,
 		}
 	}
-	if d.Ref.Route == catalog.RouteConverse {
+	switch {
+	case d.Ref.Route == catalog.RouteConverse:
 		return nil
-	}
-	if !d.Ref.Forced && m.HasConverse() {
+	case d.Ref.Route == catalog.RouteInvoke && invoke.Serves(d.Ref):
+		return nil
+	case d.Ref.Route == catalog.RouteInvoke:
+		return &llm.Error{
+			Kind: llm.KindInvalid, Code: "invalid_model", Param: "model",
+			Message: "it is not known which family of models is behind " + d.Ref.ID + ": set base_model, or write the family's word before the ARN (llama/, openai/, …)",
+		}
+	case !d.Ref.Forced && m.HasConverse():
 		d.Ref.Route = catalog.RouteConverse
 		return nil
 	}
@@ -178,7 +192,7 @@ func (e *Engine) Behind(wildcard string) []Listed {
 		}
 	}
 	for _, m := range e.o.Catalog.Models() {
-		if m.Mode != "chat" || !m.HasConverse() {
+		if m.Mode != "chat" || !m.HasConverse() && m.Route != catalog.RouteInvoke {
 			continue
 		}
 		if !m.ProfileOnly {

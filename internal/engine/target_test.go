@@ -49,7 +49,8 @@ func TestWildcardsAreFilledIn(t *testing.T) {
 	}
 	f("bedrock/amazon.titan-embed-text-v2:0", "invalid_model")
 	f("bedrock/agentcore/x", "invalid_model")
-	f("bedrock/invoke/us.amazon.nova-pro-v1:0", "unsupported_route")
+	f("bedrock/invoke/arn:aws:bedrock:us-east-1:123456789012:imported-model/x", "invalid_model")
+	f("bedrock/mantle/openai.gpt-oss-120b", "unsupported_route")
 }
 
 func TestTargetsAreKeptWithinBounds(t *testing.T) {
@@ -80,6 +81,7 @@ func TestWarningsNameWhatAnOperatorShouldKnow(t *testing.T) {
 		&router.Deployment{Group: "priced", Model: "bedrock/foo.bar-v1", Prices: map[string]float64{"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}},
 		&router.Deployment{Group: "embedding", Model: "bedrock/amazon.titan-embed-text-v2:0"},
 		&router.Deployment{Group: "invoke", Model: "bedrock/invoke/us.amazon.nova-pro-v1:0"},
+		&router.Deployment{Group: "opaque", Model: "bedrock/invoke/arn:aws:bedrock:us-east-1:123456789012:imported-model/x"},
 		&router.Deployment{Group: "bedrock/*", Model: "bedrock/*"},
 	)
 	got := e.Warnings()
@@ -93,7 +95,8 @@ func TestWarningsNameWhatAnOperatorShouldKnow(t *testing.T) {
 	f("unpriced-id", "the price of foo.bar-v1 is unknown")
 	f("priced-id", "")
 	f("embedding-id", "is no chat model")
-	f("invoke-id", "the route invoke is not supported")
+	f("invoke-id", "")
+	f("opaque-id", "it is not known which family of models is behind")
 	f("bedrock/*-id", "")
 	e.link.warning = "two regions"
 	if text := strings.Join(e.Warnings()["good-id"], ""); text != "two regions" {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -29,7 +30,7 @@ var update = flag.Bool("update", false, "write what came out into the golden fil
 //	settings      further top-level sections of config.yaml
 //	path          the client's endpoint, /v1/chat/completions if absent; further lines are headers
 //	request       the client's body
-//	answer        AWS's answer: JSON, or "event {json}" lines of a stream, or "HTTP status" with headers and a body
+//	answer        AWS's answer: JSON, or "event {json}" lines of a stream ("chunk {json}" is InvokeModel's), or "HTTP status" with headers and a body
 //	upstream      what AWS got: method and path, then the body; "nothing" if it was not called. Whom the signature names is
 //	              shown where that is not us-east-1/bedrock.
 //	client        what the client got: status, headers of interest, body
@@ -161,7 +162,7 @@ func (u *scriptedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, name := range names {
 		fmt.Fprintf(&out, "%s: %s\n", name, r.Header.Get(name))
 	}
-	out.WriteString(pretty(string(body)))
+	out.WriteString(pretty(randomSuffix.ReplaceAllString(string(body), "$1********")))
 	u.calls = append(u.calls, out.String())
 	w.Header().Set("X-Amzn-Requestid", "aws-request-1")
 	answer := u.answer
@@ -179,6 +180,9 @@ func (u *scriptedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeFrames(u.t, w, answer)
 	}
 }
+
+// randomSuffix finds what ends the tags around guarded text.
+var randomSuffix = regexp.MustCompile(`(guardContent_|"tagSuffix":")[0-9a-f]{8}`)
 
 // signedFor returns region and service of a signature, "nobody" if there is none.
 func signedFor(authorization string) string {
@@ -220,6 +224,9 @@ func writeFrames(t *testing.T, w io.Writer, text string) {
 	encoder := eventstream.NewEncoder()
 	for line := range strings.Lines(text) {
 		name, payload, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if name == "chunk" { // InvokeModel's: the family's object in base64
+			payload = `{"bytes":"` + base64.StdEncoding.EncodeToString([]byte(payload)) + `","p":"abc"}`
+		}
 		var frame bytes.Buffer
 		headers := eventstream.Headers{
 			{Name: ":event-type", Value: eventstream.StringValue(name)},

@@ -14,7 +14,10 @@ var thinkTags = [...]struct{ open, end string }{
 
 // splitThought splits text that begins with reasoning between tags. Reasoning that was cut off has no end tag: then
 // all of it is reasoning.
-func splitThought(text string) (thought, rest string, ok bool) {
+func (t *Turn) splitThought(text string) (thought, rest string, ok bool) {
+	if t.inThought {
+		text = thinkTags[0].open + strings.TrimPrefix(text, thinkTags[0].open)
+	}
 	for _, tag := range thinkTags {
 		inner, ok := strings.CutPrefix(text, tag.open)
 		if !ok {

@@ -39,7 +39,10 @@ func (e *encoder) anthropicBeta() {
 			if beta = strings.TrimSpace(beta); beta == "" {
 				continue
 			}
-			if !e.m.takesBetas() || isUselessBeta(beta) {
+			if e.m.isAnthropic() && strings.HasPrefix(beta, "advanced-tool-use-") { // Bedrock's name for it is another
+				beta = toolSearchBeta
+			}
+			if !e.m.takesBetas() || isUselessBeta(beta) && !(e.m.isAnthropic() && isInvokeBeta(beta)) {
 				e.req.Lose("anthropic_beta."+beta, "unsupported")
 				continue
 			}
@@ -51,7 +54,7 @@ func (e *encoder) anthropicBeta() {
 	}
 	if e.tools.anthropic > 0 {
 		for i := range e.req.Tools {
-			if t := &e.req.Tools[i]; t.Type != "" && isAnthropicTool(t.Type) {
+			if t := &e.req.Tools[i]; t.Type != "" && e.isAnthropicTool(t.Type) {
 				list = addOnce(list, anthropicToolBeta(t.Type))
 			}
 		}
@@ -59,8 +62,11 @@ func (e *encoder) anthropicBeta() {
 	if e.think.beta != "" {
 		list = addOnce(list, e.think.beta)
 	}
-	if len(f.edits) > 0 {
+	if f.compacts {
 		list = addOnce(list, "compact-2026-01-12")
+	}
+	if f.clears {
+		list = addOnce(list, "context-management-2025-06-27")
 	}
 	if len(list) == 0 || !e.fieldOf("anthropic_beta") {
 		return
@@ -74,6 +80,18 @@ func (e *encoder) anthropicBeta() {
 		e.dst = llm.AppendString(e.dst, beta)
 	}
 	e.dst = append(e.dst, ']')
+}
+
+const toolSearchBeta = "tool-search-tool-2025-10-19"
+
+// isInvokeBeta names flags that mean nothing on Converse but something on InvokeModel.
+func isInvokeBeta(beta string) bool {
+	for _, prefix := range [...]string{"context-management-", "compact-", "tool-search-tool-"} {
+		if strings.HasPrefix(beta, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func isUselessBeta(beta string) bool {

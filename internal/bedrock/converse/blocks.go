@@ -235,6 +235,11 @@ func (e *encoder) thought(b *llm.Block) {
 	}
 	e.dst = append(e.dst, `{"reasoningContent":{"redactedContent":`...)
 	data := b.Signature.String()
+	if e.m.isAnthropic() { // its own body has the value as it is
+		e.dst = llm.AppendString(e.dst, data)
+		e.dst = append(e.dst, `}}`...)
+		return
+	}
 	if _, err := base64.StdEncoding.DecodeString(data); err != nil { // AWS's field is a blob
 		data = base64.StdEncoding.EncodeToString([]byte(data))
 	}

@@ -393,8 +393,8 @@ func (d *decoder) add(b llm.Block) {
 // addSplit adds text that holds more than an answer, of families and requests for which that is known.
 func (d *decoder) addSplit(b llm.Block) bool {
 	t := d.turn
-	if t.thinkTags && len(d.out.Blocks) == 0 {
-		if thought, rest, ok := splitThought(b.Text.String()); ok {
+	if (t.thinkTags || t.inThought) && len(d.out.Blocks) == 0 {
+		if thought, rest, ok := t.splitThought(b.Text.String()); ok {
 			d.out.Blocks = append(d.out.Blocks, llm.Block{Kind: llm.BlockThinking, Text: llm.NewText(thought)})
 			d.add(llm.Block{Kind: llm.BlockText, Text: llm.NewText(rest)})
 			return true

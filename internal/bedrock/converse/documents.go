@@ -28,12 +28,20 @@ func (e *encoder) document(md *llm.Media, format string, content []byte, p llm.P
 		e.refuse(p.String(), e.m.name+" does not take documents")
 		return
 	}
+	if e.m.isAnthropic() && isFormat(officeFormats, format) {
+		e.refuse(p.String(), "InvokeModel takes PDF and text documents only: use the Converse route for "+format)
+		return
+	}
 	e.begin()
-	e.hasDocument = true
+	e.hasDocument = !e.m.isAnthropic() // which needs no text beside it
 	e.dst = append(e.dst, `{"document":{"format":"`...)
 	e.dst = append(e.dst, format...)
 	e.dst = append(e.dst, `","name":`...)
-	e.dst = llm.AppendString(e.dst, e.documentName(md, content))
+	if e.m.isAnthropic() { // a title, free in form
+		e.dst = llm.AppendString(e.dst, md.Name)
+	} else {
+		e.dst = llm.AppendString(e.dst, e.documentName(md, content))
+	}
 	e.dst = append(e.dst, `,"source":`...)
 	e.sourceOf(md, content, p)
 	if !md.Context.IsBlank() {

@@ -20,6 +20,8 @@ type requestFields struct {
 	betas, clientBetas              []string
 	claudeOutput, contextManagement []byte
 	edits                           [][]byte
+	// compacts and clears say which kinds of edits there are.
+	compacts, clears bool
 
 	inference, outputConfig, promptVariables, performance, tier []byte
 	paths                                                       []string
@@ -64,6 +66,10 @@ func (e *encoder) requestFields() {
 	e.anthropicToolChoice()
 	e.contextManagement()
 	e.anthropicBeta()
+	e.responseFormat()
+	if e.tools.parallelField && e.field("parallel_tool_calls") {
+		e.dst = append(e.dst, `false`...)
+	}
 	f := &e.fields
 	if f.own {
 		for i := range e.req.Params {

@@ -2,6 +2,7 @@ package converse
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -20,6 +21,8 @@ type formatPlan struct {
 	// line is said to the model as system; fences are cut from the answer.
 	line   string
 	fences bool
+	// pass says that response_format goes up as it is: the body is OpenAI's.
+	pass bool
 }
 
 const (
@@ -41,6 +44,9 @@ func (e *encoder) planFormat() {
 		return
 	case "json_object":
 		if len(f.Schema) == 0 {
+			if e.m.isOpenAI() {
+				e.format.pass = true
+			}
 			e.format.fences = true
 			if !e.mentionsJSON() {
 				e.format.line = lineJSON
@@ -58,6 +64,10 @@ func (e *encoder) planFormat() {
 	}
 	if !isObject(f.Schema) {
 		e.refuse("response_format.json_schema.schema", "the schema must be an object")
+		return
+	}
+	if e.m.isOpenAI() {
+		e.format.pass = true
 		return
 	}
 	if e.fields.outputConfig != nil {
@@ -187,6 +197,32 @@ func (e *encoder) outputConfig() {
 	e.dst = append(e.dst, `"schema":"`...)
 	e.dst = jsonscan.AppendEscaped(e.dst, e.format.schema)
 	e.dst = append(e.dst, `"}}}}`...)
+}
+
+// responseFormat writes response_format in OpenAI's words.
+func (e *encoder) responseFormat() {
+	if !e.format.pass || !e.field("response_format") {
+		return
+	}
+	f := e.req.Format
+	if len(f.Schema) == 0 {
+		e.dst = append(e.dst, `{"type":"json_object"}`...)
+		return
+	}
+	e.dst = append(e.dst, `{"type":"json_schema","json_schema":{"name":`...)
+	name := f.Name
+	if name == "" {
+		name = "answer"
+	}
+	e.dst = llm.AppendString(e.dst, name)
+	if !f.Description.IsBlank() {
+		e.dst = f.Description.AppendJSON(append(e.dst, `,"description":`...))
+	}
+	e.dst = append(append(e.dst, `,"schema":`...), f.Schema...)
+	if f.Strict != nil {
+		e.dst = strconv.AppendBool(append(e.dst, `,"strict":`...), *f.Strict)
+	}
+	e.dst = append(e.dst, '}', '}')
 }
 
 // unwrapValue returns the "value" member of the input of a tool whose schema had to be wrapped.

@@ -80,6 +80,7 @@ func (e *encoder) media(b *llm.Block, p llm.Path) {
 // The formats of AWS's Converse API, each between spaces.
 const (
 	imageFormats    = " png jpeg gif webp "
+	officeFormats   = " doc docx xls xlsx "
 	documentFormats = " pdf csv doc docx xls xlsx html txt md "
 	videoFormats    = " mkv mov mp4 webm flv mpeg mpg wmv three_gp "
 	audioFormats    = " mp3 opus wav aac flac mp4 ogg mkv mka x-aac m4a mpeg mpga pcm webm "
@@ -162,6 +163,10 @@ func (e *encoder) sourceOf(md *llm.Media, content []byte, p llm.Path) {
 		e.dst = append(e.dst, `{"bytes":"`...)
 		e.dst = append(e.dst, content...)
 		e.dst = append(e.dst, '"', '}')
+		return
+	}
+	if e.m.body != nil && e.m.body.NoS3 {
+		e.refuse(p.String(), "InvokeModel reads no s3:// addresses for this model: send the file, or use the Converse route")
 		return
 	}
 	if !strings.HasPrefix(md.S3, "s3://") {

@@ -21,6 +21,10 @@ func (e *encoder) planExtra() {
 			e.refuse(x.Name, x.Name+" is not JSON")
 			return
 		}
+		if e.m.body != nil && isConverseOnly(x.Name) {
+			e.unsupported(x.Name)
+			continue
+		}
 		switch x.Name {
 		case "additionalModelRequestFields":
 			f.client = e.objectParam(x)
@@ -156,7 +160,7 @@ func isEmptyObject(value []byte) bool {
 	return err == nil && !more && s.End() == nil
 }
 
-// planContextManagement keeps the only edit that Converse takes; the others belong to Anthropic's own API.
+// planContextManagement keeps the only edit that Converse takes; Anthropic's own body takes the others, too.
 func (e *encoder) planContextManagement() {
 	f := &e.fields
 	if f.contextManagement == nil {
@@ -173,8 +177,12 @@ func (e *encoder) planContextManagement() {
 				break
 			}
 			all++
-			if kind, ok := memberOf(edit, "type"); ok && string(kind) == `"compact_20260112"` {
-				f.edits = append(f.edits, edit)
+			kind, _ := memberOf(edit, "type")
+			switch isCompact := string(kind) == `"compact_20260112"`; {
+			case isCompact:
+				f.edits, f.compacts = append(f.edits, edit), true
+			case e.m.isAnthropic():
+				f.edits, f.clears = append(f.edits, edit), true
 			}
 		}
 	}

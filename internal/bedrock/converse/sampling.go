@@ -142,6 +142,10 @@ func (e *encoder) checkSampling() {
 		}
 		s.hasTemperature, s.hasTopP, s.hasTopK = false, false, false
 	}
+	if s.hasTopK && e.m.body != nil && e.m.body.NoTopK {
+		e.unsupported("top_k")
+		s.hasTopK = false
+	}
 	if s.hasTemperature && s.hasTopP && e.m.noTopPBesideTemperature && e.req.Policy.Drop {
 		s.hasTopP = false
 		e.req.Lose("top_p", "unsupported")

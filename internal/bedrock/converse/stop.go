@@ -21,8 +21,19 @@ func stopOf(raw []byte) (llm.StopReason, string) {
 	case "content_filtered":
 		return llm.StopFilter, "content_filtered"
 	default:
-		return llm.StopUnknown, llm.RawText(raw).String()
+		word := llm.RawText(raw).String()
+		return familyStops[word], word
 	}
+}
+
+// familyStops are the words of the families' own bodies, on InvokeModel.
+var familyStops = map[string]llm.StopReason{
+	"refusal": llm.StopFilter, "pause_turn": llm.StopEnd, // Claude
+	"stop": llm.StopEnd, "length": llm.StopLength, "tool_calls": llm.StopTool, "content_filter": llm.StopFilter, // OpenAI's, Llama, Mistral, R1
+	"FINISH": llm.StopEnd, "FINISHED": llm.StopEnd, "LENGTH": llm.StopLength, "STOP_CRITERIA_MET": llm.StopSequence, // Titan
+	"CONTENT_FILTERED": llm.StopFilter, "RAG_QUERY_WHEN_RAG_DISABLED": llm.StopEnd,
+	"COMPLETE": llm.StopEnd, "MAX_TOKENS": llm.StopLength, "ERROR": llm.StopEnd, "ERROR_TOXIC": llm.StopFilter, // Cohere
+	"ERROR_LIMIT": llm.StopLength, "USER_CANCEL": llm.StopEnd, "endoftext": llm.StopEnd, // AI21's
 }
 
 // settleStop corrects the reason by what the answer holds: a call that became content is none, and some models end a

@@ -22,14 +22,44 @@ type Frames interface {
 // A stream that ends before AWS said why it stopped ends in an *llm.Error of [llm.KindUpstream]; one that ends after
 // that without usage ends in io.EOF, and the caller estimates.
 func NewStream(frames Frames, turn *Turn, requestID string) llm.Stream {
-	s := &stream{frames: frames, turn: turn, requestID: requestID}
+	return NewStreamOf(&frameEvents{frames, requestID}, turn, requestID)
+}
+
+// Events are a stream in Converse's words: kind is the event's name, payload its JSON, both valid until the next call of
+// Next. io.EOF ends it in good order; any other error should be an *llm.Error.
+type Events interface {
+	Next() (kind, payload []byte, err error)
+	Buffered() bool
+	Close() error
+}
+
+// NewStreamOf is [NewStream] for events that are not, or not yet, in frames of ConverseStream.
+func NewStreamOf(events Events, turn *Turn, requestID string) llm.Stream {
+	s := &stream{frames: events, turn: turn, requestID: requestID}
 	s.text.turn = turn
 	return s
 }
 
+// frameEvents are the events in frames.
+type frameEvents struct {
+	Frames
+	requestID string
+}
+
+func (f *frameEvents) Next() (kind, payload []byte, err error) {
+	frame, err := f.Frames.Next()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !frame.IsEvent() {
+		return nil, nil, wire.FrameError(frame, f.requestID)
+	}
+	return frame.EventType(), frame.Payload(), nil
+}
+
 // stream reads frames on demand. Most frames give one event or none; what gives more waits in queue.
 type stream struct {
-	frames    Frames
+	frames    Events
 	turn      *Turn
 	requestID string
 
@@ -63,7 +93,7 @@ func (s *stream) Next() (llm.Event, error) {
 		if s.err != nil {
 			return llm.Event{}, s.err
 		}
-		frame, err := s.frames.Next()
+		kind, payload, err := s.frames.Next()
 		if err != nil {
 			s.err = s.endOf(err)
 			continue
@@ -71,11 +101,7 @@ func (s *stream) Next() (llm.Event, error) {
 		if s.complete {
 			continue // nothing that comes now can change the answer
 		}
-		if !frame.IsEvent() {
-			s.err = wire.FrameError(frame, s.requestID)
-			continue
-		}
-		ev, ok, err := s.event(frame.EventType(), frame.Payload())
+		ev, ok, err := s.event(kind, payload)
 		if err != nil {
 			s.err = &llm.Error{
 				Kind: llm.KindUpstream, Message: "an event of AWS's stream is not JSON", RequestID: s.requestID, Cause: err,

@@ -90,6 +90,15 @@ func (f *textFilter) decide() {
 		f.state = filterHold
 		return
 	}
+	if t.inThought && !f.thoughtSeen {
+		tag := thinkTags[0]
+		if len(f.held) < len(tag.open) && strings.HasPrefix(tag.open, string(f.held)) {
+			return // perhaps the tag all the same: wait
+		}
+		held := bytes.TrimLeft(bytes.TrimPrefix(f.held, []byte(tag.open)), "\n")
+		f.held, f.state, f.end, f.thoughtSeen = held, filterThought, tag.end, true
+		return
+	}
 	if t.thinkTags && !f.thoughtSeen {
 		for _, tag := range thinkTags {
 			if rest, ok := bytes.CutPrefix(f.held, []byte(tag.open)); ok {

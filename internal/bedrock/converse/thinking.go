@@ -395,12 +395,20 @@ func (e *encoder) effortField() {
 		}
 		e.dst = append(append(append(e.dst, `{"type":"enabled","maxReasoningEffort":"`...), effort...), '"', '}')
 	case reasoningGPT:
+		if e.m.effortIsPlain {
+			e.effortAsField(effort)
+			return
+		}
 		if e.field("reasoning") {
 			e.dst = append(append(append(e.dst, `{"effort":"`...), effort...), '"', '}')
 		}
 	default:
-		if e.field(paramEffort) {
-			e.dst = append(append(append(e.dst, '"'), effort...), '"')
-		}
+		e.effortAsField(effort)
+	}
+}
+
+func (e *encoder) effortAsField(effort string) {
+	if e.field(paramEffort) {
+		e.dst = append(append(append(e.dst, '"'), effort...), '"')
 	}
 }

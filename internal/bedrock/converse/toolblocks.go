@@ -53,7 +53,7 @@ func (e *encoder) toolUse(b *llm.Block, p llm.Path) bool {
 
 // toolUseBlock opens a call's block up to its input, and notes that it needs a result.
 func (e *encoder) toolUseBlock(t *llm.ToolBlock, id, merged string, p llm.Path) {
-	c := call{id: id, upstream: toolUseID(id), merged: merged, path: p}
+	c := call{id: id, upstream: toolUseID(id, e.m.isAnthropic()), merged: merged, path: p}
 	e.calls = append(e.calls, c)
 	e.begin()
 	e.dst = append(e.dst, `{"toolUse":{"toolUseId":`...)

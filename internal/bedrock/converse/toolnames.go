@@ -121,8 +121,13 @@ func withHash(head []byte, original string) string {
 }
 
 // toolUseID returns id if AWS takes it ([a-zA-Z0-9_.:-]{1,64}), else one made from it: the same for the call and its
-// result, in every turn, and different for different ids.
-func toolUseID(id string) string {
+// result, in every turn, and different for different ids. Anthropic's own body takes fewer characters
+// ([a-zA-Z0-9_-]).
+func toolUseID(id string, anthropic bool) string {
+	isIDByte := isIDByte
+	if anthropic {
+		isIDByte = isNameByte
+	}
 	fits := id != "" && len(id) <= maxName
 	for i := 0; fits && i < len(id); i++ {
 		fits = isIDByte(id[i])

@@ -19,8 +19,8 @@ type toolPlan struct {
 	// historyAsText says that calls and results of the history become text: AWS takes tool blocks only with tools.
 	historyAsText bool
 	choice        llm.ToolChoice
-	// parallelOff forbids parallel calls (Claude).
-	parallelOff bool
+	// parallelOff forbids parallel calls (Claude), parallelField by OpenAI's own parameter.
+	parallelOff, parallelField bool
 	// dropped marks tools that are not sent, by index.
 	dropped []bool
 	// wrapped lists tools whose schema is no object, by AWS's names.
@@ -42,15 +42,18 @@ func (e *encoder) planTools() {
 		functions = e.planToolList()
 	}
 	e.planChoice(functions)
-	if t.choice.Mode == llm.ToolNone {
+	if t.choice.Mode == llm.ToolNone && !e.m.takesNone() {
 		functions, t.anthropic, t.grounding = 0, 0, false
 	}
 	t.config = functions > 0 || t.grounding
 	t.historyAsText = e.talk.toolBlocks && !t.config && t.anthropic == 0
 	if p := e.req.ParallelTools; p != nil && !*p && (t.config || t.anthropic > 0) {
-		if e.m.family == familyClaude {
+		switch {
+		case e.m.family == familyClaude:
 			t.parallelOff = true
-		} else {
+		case e.m.isOpenAI():
+			t.parallelField = true
+		default:
 			e.req.Lose("parallel_tool_calls", "unsupported")
 		}
 	}
@@ -65,7 +68,7 @@ func (e *encoder) planToolList() int {
 	for i := range e.req.Tools {
 		tool := &e.req.Tools[i]
 		switch {
-		case tool.Type != "" && e.m.family == familyClaude && isAnthropicTool(tool.Type):
+		case tool.Type != "" && e.isAnthropicTool(tool.Type):
 			t.anthropic++
 		case tool.Type != "":
 			e.req.Lose(toolParam(i, ""), "unsupported")
@@ -154,6 +157,11 @@ func (t *toolPlan) isForced() bool {
 	return t.choice.Mode == llm.ToolRequired || t.choice.Mode == llm.ToolNamed
 }
 
+// hidesTools reports whether the client's tools are left out because none may be called, and a tool of ours must be.
+func (e *encoder) hidesTools() bool {
+	return e.tools.choice.Mode == llm.ToolNone && (!e.m.takesNone() || e.format.tool != "")
+}
+
 // toolConfig writes the function tools in the client's order, the tool for structured output last.
 func (e *encoder) toolConfig() {
 	if !e.tools.config {
@@ -164,7 +172,7 @@ func (e *encoder) toolConfig() {
 	e.blocks, e.cacheAt = 0, 0
 	for i := range e.req.Tools {
 		tool := &e.req.Tools[i]
-		if tool.Type != "" || e.tools.dropped != nil && e.tools.dropped[i] || e.tools.choice.Mode == llm.ToolNone {
+		if tool.Type != "" || e.tools.dropped != nil && e.tools.dropped[i] || e.hidesTools() {
 			continue
 		}
 		e.toolSpec(i, tool)
@@ -185,6 +193,8 @@ func (e *encoder) toolConfig() {
 		e.dst = append(e.dst, `"}}`...)
 	case e.m.noToolChoice:
 	case e.choiceIsAnthropics():
+	case e.tools.choice.Mode == llm.ToolNone && e.format.tool == "": // only where the body takes it: else there is no toolConfig
+		e.dst = append(e.dst, `,"toolChoice":{"none":{}}`...)
 	case e.tools.choice.Mode == llm.ToolAuto:
 		e.dst = append(e.dst, `,"toolChoice":{"auto":{}}`...)
 	case e.tools.choice.Mode == llm.ToolRequired:
@@ -243,6 +253,14 @@ func (e *encoder) toolCache(i int, tool *llm.Tool) {
 	e.cacheBlock(tool.Cache, toolParam(i, ""))
 }
 
+// isAnthropicTool reports whether a tool of this type goes up in Anthropic's shape. Tools that are searched for are only
+// found on InvokeModel.
+func (e *encoder) isAnthropicTool(kind string) bool {
+	return e.m.family == familyClaude && (isAnthropicTool(kind) || e.m.isAnthropic() && isToolSearch(kind))
+}
+
+func isToolSearch(kind string) bool { return strings.HasPrefix(kind, "tool_search_tool_") }
+
 // isAnthropicTool reports whether Claude on Converse has a tool of this type of its own.
 func isAnthropicTool(kind string) bool {
 	return strings.HasPrefix(kind, "computer_") || strings.HasPrefix(kind, "bash_") || strings.HasPrefix(kind, "text_editor_") ||
@@ -260,14 +278,24 @@ func anthropicToolName(kind string) string {
 		return "str_replace_editor"
 	case strings.HasPrefix(kind, "text_editor_"):
 		return "str_replace_based_edit_tool"
+	case isToolSearch(kind):
+		return bareToolSearch(kind)
 	default:
 		return "memory"
 	}
 }
 
+// bareToolSearch is Bedrock's name of such a tool: Anthropic's without its date.
+func bareToolSearch(kind string) string {
+	bare := strings.TrimRight(kind, "0123456789")
+	return strings.TrimSuffix(bare, "_")
+}
+
 // anthropicToolBeta is the feature flag that goes with a tool type's date.
 func anthropicToolBeta(kind string) string {
 	switch {
+	case isToolSearch(kind):
+		return toolSearchBeta
 	case strings.HasPrefix(kind, "memory_"):
 		return "context-management-2025-06-27"
 	case strings.HasSuffix(kind, "_20241022"):
@@ -329,8 +357,12 @@ func (e *encoder) anthropicTool(tool *llm.Tool) bool {
 	if name == "" {
 		name = anthropicToolName(tool.Type)
 	}
+	kind := tool.Type
+	if isToolSearch(kind) {
+		kind = bareToolSearch(kind)
+	}
 	e.dst = append(e.dst, `{"type":`...)
-	e.dst = llm.AppendString(e.dst, tool.Type)
+	e.dst = llm.AppendString(e.dst, kind)
 	e.dst = append(e.dst, `,"name":`...)
 	e.dst = llm.AppendString(e.dst, name)
 	if len(tool.Raw) > 0 && !e.anthropicFields(tool.Raw) {

@@ -32,6 +32,8 @@ type traits struct {
 	name  string
 	known bool
 	family
+	// body is the family's own body that the request is prepared for; nil for Converse.
+	body *Body
 
 	// promptResource says that the id names a prompt and no model; context1M that it ended in "[1m]".
 	promptResource, context1M bool
@@ -39,6 +41,7 @@ type traits struct {
 	noSystem, noVision, noVideo, noAudio, noDocuments      bool
 	noTools, noToolChoice, noForcedTool, noStrict          bool
 	noSampling, noTopPBesideTemperature, noStop            bool
+	effortIsPlain                                          bool
 	noCache, noCacheInTools, noTTL5m, noTTL1h              bool
 	noResultImages, thinkTags                              bool
 	native, nativeWhenThinking, outputEffort, effortIsBeta bool
@@ -57,6 +60,9 @@ func (t *traits) takesThoughts() bool { return t.maybeClaude() }
 func (t *traits) takesBetas() bool { return t.maybeClaude() }
 
 func (t *traits) maybeClaude() bool {
+	if t.body != nil {
+		return t.body.Anthropic
+	}
 	return t.family == familyClaude || !t.known && t.family == familyOther
 }
 

@@ -18,12 +18,24 @@ type Turn struct {
 	fences bool
 	// thinkTags says that the family writes its reasoning into the text, between tags.
 	thinkTags bool
+	// inThought says that the prompt ended inside of reasoning, so that the answer begins there.
+	inThought bool
 	// textCalls says that the family may write a call as JSON text.
 	textCalls bool
 }
 
 func (t *Turn) isZero() bool {
-	return len(t.names) == 0 && len(t.wrapped) == 0 && t.jsonTool == "" && !t.fences && !t.thinkTags && !t.textCalls
+	return len(t.names) == 0 && len(t.wrapped) == 0 && t.jsonTool == "" && !t.fences && !t.thinkTags && !t.inThought && !t.textCalls
+}
+
+// StartInThought returns t for an answer that begins inside of reasoning which "</think>" ends. t may be nil.
+func (t *Turn) StartInThought() *Turn {
+	next := Turn{}
+	if t != nil {
+		next = *t
+	}
+	next.inThought = true
+	return &next
 }
 
 // clientName returns the client's name of the tool that AWS calls name.
