@@ -109,6 +109,27 @@ type LitellmParams struct {
 	UserContinueMessage json.RawMessage `yaml:"user_continue_message" check:"message"`
 	// AssistantContinueMessage is the message that repairs a conversation where an assistant turn is missing.
 	AssistantContinueMessage json.RawMessage `yaml:"assistant_continue_message" check:"message"`
+	// DefaultMaxTokens is the limit of an answer, in tokens, for models that demand one on InvokeModel (Claude), where the
+	// request has none. Default: the model's own limit, at most 8192, since AWS books it against the quota.
+	DefaultMaxTokens int `yaml:"default_max_tokens" check:"not-negative"`
+	// PromptTemplate is how an imported model wants its conversation as one text: llama2, llama3, llama4, chatml, r1 or
+	// mistral. Default: that of the family in the model's name.
+	PromptTemplate string `yaml:"prompt_template" check:"template"`
+	// HFModelName is the model's name at Hugging Face, which tells the template, too.
+	HFModelName string `yaml:"hf_model_name"`
+	// Roles are own marks around the texts of system, user and assistant: {user: {pre_message: …, post_message: …}}.
+	Roles json.RawMessage `yaml:"roles" check:"roles"`
+	// InitialPromptValue stands before the conversation, with roles.
+	InitialPromptValue string `yaml:"initial_prompt_value" check:"mark"`
+	// FinalPromptValue stands behind the conversation, with roles.
+	FinalPromptValue string `yaml:"final_prompt_value" check:"mark"`
+	// BOSToken begins the conversation, with roles.
+	BOSToken string `yaml:"bos_token" check:"mark"`
+	// EOSToken ends an answer of the conversation, with roles.
+	EOSToken string `yaml:"eos_token" check:"mark"`
+	// RawPromptTokens leaves a template's marks in texts as they are, so that texts can speak in another role.
+	// Default: false.
+	RawPromptTokens bool `yaml:"raw_prompt_tokens"`
 	// OnClientDisconnect is cancel (end the call upstream) or drain (read it to its end, for its usage).
 	// Default: general_settings.on_client_disconnect.
 	OnClientDisconnect Disconnect `yaml:"on_client_disconnect" check:"disconnect"`

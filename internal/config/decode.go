@@ -143,6 +143,9 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 			l.errorf(n.at, path, "%s must be a message: a mapping with role and content", name)
 			return
 		}
+		if slices.Contains(checks, "roles") && !l.isRoles(n, path) {
+			return
+		}
 		*p = appendJSON(nil, n)
 	case *map[string]secret.Secret:
 		l.headers(n, path, p)
@@ -181,6 +184,10 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		}
 	default:
 		// Strings and named strings.
+		if slices.Contains(checks, "mark") && n.kind == kindString { // <s> is no gap that was left
+			dst.SetString(n.text)
+			return
+		}
 		if s, ok := l.text(n, path); ok && l.checkText(n, path, s, checks) {
 			dst.SetString(s)
 		}

@@ -24,6 +24,8 @@ var (
 		"chat", "completion", "embedding", "image_generation", "image_edit", "rerank", "responses",
 		"audio_transcription", "audio_speech", "moderation", "video_generation", "realtime", "batch", "ocr", "search", "guardrail",
 	}
+	// templates are the ways in which a conversation becomes one text.
+	templates = []string{"llama2", "llama3", "llama4", "chatml", "r1", "mistral"}
 	// schemes are the beginnings of database URLs that mean Postgres.
 	schemes = []string{"postgres://", "postgresql://"}
 
@@ -77,6 +79,10 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 				l.add(Error, n.at, path, Nearest(s, modes), "unknown %s %s", name, n.quote())
 			} else if s != "chat" && s != "completion" {
 				l.once("mode."+s, Warning, n.at, path, "models of mode %s are not served yet", s)
+			}
+		case "template":
+			if !slices.Contains(templates, s) {
+				l.add(Error, n.at, path, Nearest(s, templates), "unknown %s %s: there are %s", name, n.quote(), strings.Join(templates, ", "))
 			}
 		case "strategy":
 			if !slices.Contains(strategies, s) {
@@ -276,4 +282,34 @@ func (l *loader) crossCheck(tree *node, c *Config) {
 func matches(pattern, name string) bool {
 	before, after, ok := strings.Cut(pattern, "*")
 	return ok && len(name) >= len(before)+len(after) && strings.HasPrefix(name, before) && strings.HasSuffix(name, after)
+}
+
+// isRoles tells whether n holds marks around the texts of roles, and complains if it does not.
+func (l *loader) isRoles(n *node, path string) bool {
+	if n.kind != kindMap {
+		l.errorf(n.at, path, "roles must be a mapping of system, user and assistant, not %s", n.what())
+		return false
+	}
+	for _, role := range n.fields {
+		where := join(path, role.key)
+		if !slices.Contains([]string{"system", "user", "assistant"}, role.key) {
+			l.add(Error, role.at, where, Nearest(role.key, []string{"system", "user", "assistant"}), "unknown role %q", clip(role.key))
+			return false
+		}
+		if role.value.kind != kindMap {
+			l.errorf(role.value.at, where, "%s must be a mapping with pre_message and post_message, not %s", role.key, role.value.what())
+			return false
+		}
+		for _, mark := range role.value.fields {
+			if mark.key != "pre_message" && mark.key != "post_message" {
+				l.add(Error, mark.at, join(where, mark.key), Nearest(mark.key, []string{"pre_message", "post_message"}), "unknown key %q", clip(mark.key))
+				return false
+			}
+			if mark.value.kind != kindString {
+				l.errorf(mark.value.at, join(where, mark.key), "%s must be text, not %s", mark.key, mark.value.quote())
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -248,6 +248,13 @@ func TestWrongTypes(t *testing.T) {
 	f(model("tools: {}"), `config.yaml:5:14: error: tools must be a list, not a mapping`)
 	f(model("user_continue_message: hello"), "config.yaml:5:30: error: user_continue_message must be a message: a mapping with role and content")
 	f(model(`user_continue_message: {role: user, content: go on}`))
+	f(model("prompt_template: lama3"), `config.yaml:5:24: error: unknown prompt_template "lama3": there are llama2, llama3, llama4, chatml, r1, mistral; did you mean "llama3"?`)
+	f(model("prompt_template: chatml", "bos_token: <s>", `roles: {user: {pre_message: "[U]", post_message: ""}}`))
+	f(model("roles: [user]"), "config.yaml:5:14: error: roles must be a mapping of system, user and assistant, not a list")
+	f(model("roles: {usr: {pre_message: x}}"), `config.yaml:5:15: error: unknown role "usr"; did you mean "user"?`)
+	f(model("roles: {user: x}"), "config.yaml:5:21: error: user must be a mapping with pre_message and post_message, not a string")
+	f(model("roles: {user: {pre: x}}"), `config.yaml:5:22: error: unknown key "pre"`)
+	f(model("roles: {user: {pre_message: 1}}"), "config.yaml:5:35: error: pre_message must be text, not \"1\"")
 	f(model("aws_session_tags: {a: b}", "aws_role_name: arn:aws:iam::111122223333:role/r"),
 		"config.yaml:5:25: error: aws_session_tags must be a list of {Key: …, Value: …}, not a mapping")
 	f(model("aws_session_tags: [{Key: a, Value: b}, {Key: a, Value: c}, {key: x}]", "aws_role_name: arn:aws:iam::111122223333:role/r"),

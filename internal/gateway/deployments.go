@@ -110,7 +110,9 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 		GuardrailLocked: !entry.Info.GuardrailOverridable, Remove: p.AdditionalDropParams, Prices: prices(entry),
 		Timeouts: router.Timeouts{Total: times.Total, FirstByte: times.FirstByte, FirstEvent: times.Stream, Idle: times.StreamIdle},
 		Drain:    c.OnClientDisconnect(entry) == config.Drain, ForwardHeaders: forwards(c, entry.ModelName), Mode: entry.Info.Mode,
-		Policy: llm.Policy{Drop: c.DropParams(entry), Modify: c.ModifyParams(entry), Allowed: p.AllowedOpenAIParams},
+		Policy: llm.Policy{
+			Drop: c.DropParams(entry), Modify: c.ModifyParams(entry), Allowed: p.AllowedOpenAIParams, MaxTokens: int64(p.DefaultMaxTokens),
+		},
 	}
 	if p.Order != nil {
 		d.Order = *p.Order
@@ -129,6 +131,9 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 		d.Defaults.AddBetas(beta)
 	}
 	if err := continueMessages(p, d); err != nil {
+		return nil, err
+	}
+	if err := promptOf(p, d); err != nil {
 		return nil, err
 	}
 	if !strings.Contains(p.Model, "*") {
@@ -222,6 +227,21 @@ func continueMessages(p *config.LitellmParams, d *router.Deployment) error {
 		return fmt.Errorf("litellm_params: %w", err)
 	}
 	d.Policy.UserContinue, d.Policy.AssistantContinue = control.UserContinue, control.AssistantContinue
+	return nil
+}
+
+// promptOf reads how an imported model wants its conversation as one text.
+func promptOf(p *config.LitellmParams, d *router.Deployment) error {
+	prompt := llm.Prompt{
+		Template: p.PromptTemplate, ModelName: p.HFModelName, Initial: p.InitialPromptValue, Final: p.FinalPromptValue,
+		BOS: p.BOSToken, EOS: p.EOSToken, RawTokens: p.RawPromptTokens,
+	}
+	if len(p.Roles) > 0 {
+		if err := json.Unmarshal(p.Roles, &prompt.Roles); err != nil {
+			return fmt.Errorf("litellm_params: roles: %w", err)
+		}
+	}
+	d.Policy.Prompt = &prompt
 	return nil
 }
 

@@ -34,8 +34,8 @@ type textFilter struct {
 	held  []byte
 	index int32
 	// end is the tag that ends the reasoning. thoughtSeen says that there was reasoning, so that tags are text.
-	end         string
-	thoughtSeen bool
+	end                       string
+	thoughtSeen, thoughtBegun bool
 	// calls counts calls that were written as text.
 	calls int
 }
@@ -63,6 +63,10 @@ func (f *textFilter) step(queue []llm.Event) []llm.Event {
 	case filterStart:
 		f.decide()
 	case filterThought:
+		if !f.thoughtBegun {
+			f.held = bytes.TrimLeft(f.held, "\n")
+			f.thoughtBegun = len(f.held) > 0
+		}
 		if thought, rest, ok := bytes.Cut(f.held, []byte(f.end)); ok {
 			queue = f.emit(queue, llm.EventThinking, bytes.TrimRight(thought, "\n"))
 			f.held, f.state = rest, filterGap
@@ -95,14 +99,13 @@ func (f *textFilter) decide() {
 		if len(f.held) < len(tag.open) && strings.HasPrefix(tag.open, string(f.held)) {
 			return // perhaps the tag all the same: wait
 		}
-		held := bytes.TrimLeft(bytes.TrimPrefix(f.held, []byte(tag.open)), "\n")
-		f.held, f.state, f.end, f.thoughtSeen = held, filterThought, tag.end, true
+		f.held, f.state, f.end, f.thoughtSeen = bytes.TrimPrefix(f.held, []byte(tag.open)), filterThought, tag.end, true
 		return
 	}
 	if t.thinkTags && !f.thoughtSeen {
 		for _, tag := range thinkTags {
 			if rest, ok := bytes.CutPrefix(f.held, []byte(tag.open)); ok {
-				f.held, f.state, f.end, f.thoughtSeen = bytes.TrimLeft(rest, "\n"), filterThought, tag.end, true
+				f.held, f.state, f.end, f.thoughtSeen = rest, filterThought, tag.end, true
 				return
 			}
 			if strings.HasPrefix(tag.open, string(f.held)) {

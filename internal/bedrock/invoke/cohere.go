@@ -169,22 +169,22 @@ func (e *encoder) cohereHistory(turns []turn) {
 	e.name("chat_history")
 	comma := byte('[')
 	for i := range turns {
-		role, member := "USER", "message"
-		text, results := e.cohereTurn(turns[i].blocks)
-		var calls []byte
-		switch {
-		case turns[i].assistant:
+		role, text, calls := "USER", []byte(nil), []byte(nil)
+		if turns[i].assistant {
 			role = "CHATBOT"
 			text, calls = e.cohereAnswered(turns[i].blocks)
-		case results != nil:
-			e.dst = append(append(append(append(e.dst, comma), `{"role":"TOOL","tool_results":`...), results...), '}')
-			comma = ','
-			if string(text) == `""` {
-				continue
+		} else {
+			var results []byte
+			if text, results = e.cohereTurn(turns[i].blocks); results != nil {
+				e.dst = append(append(append(append(e.dst, comma), `{"role":"TOOL","tool_results":`...), results...), '}')
+				comma = ','
+				if string(text) == `""` {
+					continue
+				}
 			}
 		}
-		e.dst = append(append(append(append(e.dst, comma), `{"role":"`...), role...), `","`...)
-		e.dst = append(append(append(e.dst, member...), `":`...), text...)
+		e.dst = append(append(append(append(e.dst, comma), `{"role":"`...), role...), `","message":`...)
+		e.dst = append(e.dst, text...)
 		if calls != nil {
 			e.dst = append(append(e.dst, `,"tool_calls":`...), calls...)
 		}
