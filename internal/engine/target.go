@@ -107,7 +107,10 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	}
 	t.client, t.endpoint = client, client.URL("")
 	t.plain, t.stream = wire.ModelPath(t.id, "converse"), wire.ModelPath(t.id, "converse-stream")
-	if d.Ref.Route == catalog.RouteInvoke {
+	switch d.Ref.Route {
+	case catalog.RouteConverseLike: // the address is whole
+		t.plain, t.stream = "", ""
+	case catalog.RouteInvoke:
 		t.plain, t.stream = wire.ModelPath(t.id, "invoke"), wire.ModelPath(t.id, "invoke-with-response-stream")
 		if !d.Ref.Model.Streams() {
 			t.stream = t.plain
@@ -132,7 +135,7 @@ func chatRoute(d *router.Deployment) *llm.Error {
 		}
 	}
 	switch {
-	case d.Ref.Route == catalog.RouteConverse:
+	case d.Ref.Route == catalog.RouteConverse, d.Ref.Route == catalog.RouteConverseLike && !strings.Contains(d.Group, "*"):
 		return nil
 	case d.Ref.Route == catalog.RouteInvoke && invoke.Serves(d.Ref):
 		return nil

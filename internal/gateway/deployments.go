@@ -51,7 +51,15 @@ func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env f
 			return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
 		}
 		d.Connection = len(t.Connections)
-		t.Connections = append(t.Connections, connection)
+		if d.Ref.Route == catalog.RouteConverseLike {
+			own, err := newDirect(&entry.Params, connection.header, connection.transport, userAgent)
+			if err != nil {
+				return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
+			}
+			t.Connections = append(t.Connections, own)
+		} else {
+			t.Connections = append(t.Connections, connection)
+		}
 		t.transports = append(t.transports, connection.transport)
 		list = append(list, d)
 	}

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write what came out into the golden fil
 
 // TestGolden runs every case in testdata/golden. A case is one file with the sections
 //
-//	params        lines of litellm_params; the model is Claude 3 Sonnet if they name none
+//	params        lines of litellm_params; the model is Claude 3 Sonnet if they name none, UPSTREAM is AWS's address
 //	info          lines of model_info
 //	settings      further top-level sections of config.yaml
 //	path          the client's endpoint, /v1/chat/completions if absent; further lines are headers
@@ -90,7 +90,7 @@ func runGolden(t *testing.T, file string) {
 func goldenConfig(sections map[string]string, upstream string) string {
 	var b strings.Builder
 	b.WriteString("model_list:\n  - model_name: sonnet\n    litellm_params:\n")
-	params := sections["params"]
+	params := strings.ReplaceAll(sections["params"], "UPSTREAM", upstream)
 	defaults := [][2]string{
 		{"model", "bedrock/anthropic.claude-3-sonnet-20240229-v1:0"},
 		{"aws_access_key_id", "AKIDEXAMPLE"},

@@ -106,7 +106,23 @@ func ValidRegion(name string) bool {
 
 var errEndpoint = errors.New("an endpoint must be an http(s) URL of a host without user, query or fragment")
 
+// DirectEndpoint returns an address that is called as it stands: nothing is put behind it, nothing is signed.
+func DirectEndpoint(address string, allowHTTP bool) (Endpoint, error) {
+	u, err := checkedURL(address, allowHTTP)
+	return Endpoint{URL: u}, err
+}
+
 func overrideURL(text string, allowHTTP bool) (*url.URL, error) {
+	u, err := checkedURL(text, allowHTTP)
+	if err != nil {
+		return nil, err
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	u.RawPath = strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+func checkedURL(text string, allowHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errEndpoint
@@ -114,8 +130,6 @@ func overrideURL(text string, allowHTTP bool) (*url.URL, error) {
 	if u.Scheme == "http" && !allowHTTP && !near(u.Hostname()) {
 		return nil, fmt.Errorf("the endpoint %s would get credentials and prompts over plain http: use https, or set allow_http_upstream", u.Host)
 	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawPath = strings.TrimRight(u.RawPath, "/")
 	return u, nil
 }
 
