@@ -8,12 +8,8 @@ import (
 
 // ai21J2 is Jurassic-2, whose body is one text. It does not stream.
 var ai21J2 = family{
-	name: "ai21-j2",
-	body: func(catalog.Ref) converse.Body {
-		b := promptBody("presence_penalty", "frequency_penalty")
-		b.NoTopK = true
-		return b
-	},
+	name:   "ai21-j2",
+	body:   func(catalog.Ref) converse.Body { return withoutTopK("presence_penalty", "frequency_penalty") },
 	encode: (*encoder).ai21J2,
 	answer: func(a *answer, body []byte) {
 		for completion := range jsonscan.Elements(jsonscan.Member(body, "completions")) {

@@ -84,6 +84,21 @@ func (a *answer) text(raw []byte, lead string) {
 	a.blocks = append(llm.AppendString(a.blocks, text), '}')
 }
 
+// cited adds text with its citations, each of which add says in Converse's words.
+func (a *answer) cited(text, citations []byte, add func(dst, citation []byte) []byte) {
+	a.block(kindCitations)
+	a.blocks = append(append(append(a.blocks, `{"content":[{"text":`...), text...), `}],"citations":[`...)
+	first := true
+	for citation := range jsonscan.Elements(citations) {
+		if !first {
+			a.blocks = append(a.blocks, ',')
+		}
+		first = false
+		a.blocks = add(a.blocks, citation)
+	}
+	a.blocks = append(a.blocks, `]}}`...)
+}
+
 // cutLead cuts one character of lead off the beginning.
 func cutLead(text, lead string) string {
 	if text != "" && strings.IndexByte(lead, text[0]) >= 0 {

@@ -3,6 +3,7 @@ package invoke
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/converse"
@@ -46,21 +47,7 @@ func (e *encoder) anthropicMessages() {
 		e.name("system")
 		e.anthropicBlocks(d.system)
 	}
-	e.name("messages")
-	e.dst = append(e.dst, '[')
-	for i := range d.turns {
-		if i > 0 {
-			e.dst = append(e.dst, ',')
-		}
-		role := "user"
-		if d.turns[i].assistant {
-			role = "assistant"
-		}
-		e.dst = append(append(append(e.dst, `{"role":"`...), role...), `","content":`...)
-		e.anthropicBlocks(d.turns[i].blocks)
-		e.dst = append(e.dst, '}')
-	}
-	e.dst = append(e.dst, ']')
+	e.messages(e.anthropicBlocks)
 	e.raw("temperature", d.temperature)
 	e.raw("top_p", d.topP)
 	e.strings("stop_sequences", d.stops)
@@ -72,22 +59,18 @@ func (e *encoder) anthropicMessages() {
 
 // anthropicBlocks writes content.
 func (e *encoder) anthropicBlocks(blocks []block) {
-	e.dst = append(e.dst, '[')
-	for i := range blocks {
-		if i > 0 {
-			e.dst = append(e.dst, ',')
-		}
-		e.anthropicBlock(&blocks[i])
-		if cache := blocks[i].cache; cache != nil {
-			if blocks[i].kind == kindReasoning {
-				e.req.Lose("messages.cache_control", "reasoning") // Claude takes none there
-			} else {
-				e.anthropicCache(cache)
-			}
+	e.list(len(blocks), func(i int) {
+		b := &blocks[i]
+		e.anthropicBlock(b)
+		switch {
+		case b.cache == nil:
+		case b.kind == kindReasoning: // Claude takes none there
+			e.req.Lose("messages.cache_control", "reasoning")
+		default:
+			e.anthropicCache(b.cache)
 		}
 		e.dst = append(e.dst, '}')
-	}
-	e.dst = append(e.dst, ']')
+	})
 }
 
 func (e *encoder) anthropicCache(cache []byte) {
@@ -194,17 +177,11 @@ func (e *encoder) anthropicSearchResult(raw []byte) {
 }
 
 func (e *encoder) anthropicTexts(content []byte) {
-	e.dst = append(e.dst, '[')
-	first := true
-	for part := range jsonscan.Elements(content) {
-		if !first {
-			e.dst = append(e.dst, ',')
-		}
-		first = false
+	parts := slices.Collect(jsonscan.Elements(content))
+	e.list(len(parts), func(i int) {
 		e.dst = append(e.dst, `{"type":"text","text":`...)
-		e.dst = append(llm.AppendString(e.dst, jsonscan.Text(jsonscan.Member(part, "text"))), '}')
-	}
-	e.dst = append(e.dst, ']')
+		e.dst = append(append(e.dst, jsonscan.Member(parts[i], "text")...), '}')
+	})
 }
 
 // anthropicTools writes functions, and behind them Anthropic's own tools, which are among the family's fields already.
@@ -308,17 +285,7 @@ func (a *answer) anthropicText(raw []byte) {
 		a.text(text, "")
 		return
 	}
-	a.block(kindCitations)
-	a.blocks = append(append(append(a.blocks, `{"content":[{"text":`...), text...), `}],"citations":[`...)
-	first := true
-	for citation := range jsonscan.Elements(citations) {
-		if !first {
-			a.blocks = append(a.blocks, ',')
-		}
-		first = false
-		a.blocks = appendCitation(a.blocks, citation)
-	}
-	a.blocks = append(a.blocks, `]}}`...)
+	a.cited(text, citations, appendCitation)
 }
 
 // appendCitation appends a citation of Claude's in Converse's words.

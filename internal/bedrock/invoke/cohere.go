@@ -228,20 +228,14 @@ func (e *encoder) cohereTools() {
 		return
 	}
 	e.name("tools")
-	for i := range e.doc.tools {
+	e.list(len(e.doc.tools), func(i int) {
 		t := &e.doc.tools[i]
-		if i == 0 {
-			e.dst = append(e.dst, '[')
-		} else {
-			e.dst = append(e.dst, ',')
-		}
 		e.dst = append(append(e.dst, `{"name":`...), t.name...)
 		e.dst = append(append(e.dst, `,"description":`...), t.description...)
 		e.dst = append(e.dst, `,"parameter_definitions":{`...)
 		e.cohereParameters(i, t.schema)
 		e.dst = append(e.dst, '}', '}')
-	}
-	e.dst = append(e.dst, ']')
+	})
 	if mode, _ := e.doc.toolChoice(); mode == "any" || mode == "tool" {
 		e.unsupported("tool_choice")
 	}
@@ -281,17 +275,7 @@ func (a *answer) cohereCommandR(body []byte) {
 		return
 	}
 	if citations := jsonscan.Member(body, "citations"); len(citations) > 2 && text != nil {
-		a.block(kindCitations)
-		a.blocks = append(append(append(a.blocks, `{"content":[{"text":`...), text...), `}],"citations":[`...)
-		first := true
-		for citation := range jsonscan.Elements(citations) {
-			if !first {
-				a.blocks = append(a.blocks, ',')
-			}
-			first = false
-			a.blocks = cohereCitation(a.blocks, citation)
-		}
-		a.blocks = append(a.blocks, `]}}`...)
+		a.cited(text, citations, cohereCitation)
 	} else {
 		a.text(text, "")
 	}

@@ -7,12 +7,8 @@ import (
 
 // deepseekR1 is AWS's own DeepSeek R1, whose body is one text that ends where the model begins to think.
 var deepseekR1 = family{
-	name: "deepseek-r1",
-	body: func(catalog.Ref) converse.Body {
-		b := promptBody()
-		b.NoTopK = true
-		return b
-	},
+	name:   "deepseek-r1",
+	body:   func(catalog.Ref) converse.Body { return withoutTopK() },
 	encode: (*encoder).deepseekR1,
 	answer: (*answer).choicesAnswer,
 	chunk:  (*chunks).choicesChunk,

@@ -114,15 +114,33 @@ func (e *encoder) strings(name string, list []string) {
 		return
 	}
 	e.name(name)
-	for i, s := range list {
-		if i == 0 {
-			e.dst = append(e.dst, '[')
-		} else {
+	e.list(len(list), func(i int) { e.dst = llm.AppendString(e.dst, list[i]) })
+}
+
+// list writes a list of n elements.
+func (e *encoder) list(n int, element func(i int)) {
+	e.dst = append(e.dst, '[')
+	for i := range n {
+		if i > 0 {
 			e.dst = append(e.dst, ',')
 		}
-		e.dst = llm.AppendString(e.dst, s)
+		element(i)
 	}
 	e.dst = append(e.dst, ']')
+}
+
+// messages writes the turns as Anthropic and Nova have them: a role, and a list of blocks.
+func (e *encoder) messages(content func([]block)) {
+	e.name("messages")
+	e.list(len(e.doc.turns), func(i int) {
+		role := "user"
+		if e.doc.turns[i].assistant {
+			role = "assistant"
+		}
+		e.dst = append(append(append(e.dst, `{"role":"`...), role...), `","content":`...)
+		content(e.doc.turns[i].blocks)
+		e.dst = append(e.dst, '}')
+	})
 }
 
 // object writes a member that is an object with the members that fill writes.

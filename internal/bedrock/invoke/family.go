@@ -94,3 +94,10 @@ func promptBody(params ...string) converse.Body {
 		NoTools: true, NoVision: true, NoVideo: true, NoAudio: true, NoDocuments: true, NoS3: true, NoCache: true, NoReasoning: true, Params: params,
 	}
 }
+
+// withoutTopK is a prompt's body that has no top_k either.
+func withoutTopK(params ...string) converse.Body {
+	b := promptBody(params...)
+	b.NoTopK = true
+	return b
+}

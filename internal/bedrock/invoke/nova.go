@@ -60,21 +60,7 @@ func (e *encoder) nova() {
 		e.name("system")
 		e.novaBlocks(d.system)
 	}
-	e.name("messages")
-	e.dst = append(e.dst, '[')
-	for i := range d.turns {
-		if i > 0 {
-			e.dst = append(e.dst, ',')
-		}
-		role := "user"
-		if d.turns[i].assistant {
-			role = "assistant"
-		}
-		e.dst = append(append(append(e.dst, `{"role":"`...), role...), `","content":`...)
-		e.novaBlocks(d.turns[i].blocks)
-		e.dst = append(e.dst, '}')
-	}
-	e.dst = append(e.dst, ']')
+	e.messages(e.novaBlocks)
 	inference := d.field("inferenceConfig") // topK, and what the client says there itself
 	if inference != nil || d.maxTokens != nil || d.temperature != nil || d.topP != nil || len(d.stops) > 0 {
 		e.object("inferenceConfig", func() {
@@ -93,12 +79,8 @@ func (e *encoder) nova() {
 
 // novaBlocks writes content. A cache point is a member of the text block that it stands behind.
 func (e *encoder) novaBlocks(blocks []block) {
-	e.dst = append(e.dst, '[')
-	for i := range blocks {
+	e.list(len(blocks), func(i int) {
 		b := &blocks[i]
-		if i > 0 {
-			e.dst = append(e.dst, ',')
-		}
 		switch b.kind {
 		case kindText:
 			e.dst = append(append(e.dst, `{"text":`...), b.value...)
@@ -107,19 +89,17 @@ func (e *encoder) novaBlocks(blocks []block) {
 			e.guardedText(b)
 		default:
 			e.dst = append(append(append(e.dst, '{', '"'), b.kind...), '"', ':')
-			e.dst = append(e.dst, b.value...)
+			e.dst = append(append(e.dst, b.value...), '}')
 			if b.cache != nil {
 				e.req.Lose("messages.cache_control", "unsupported")
 			}
-			e.dst = append(e.dst, '}')
-			continue
+			return
 		}
 		if b.cache != nil {
 			e.dst = append(append(e.dst, `,"cachePoint":`...), b.cache...)
 		}
 		e.dst = append(e.dst, '}')
-	}
-	e.dst = append(e.dst, ']')
+	})
 }
 
 func (e *encoder) novaTools() {
@@ -128,14 +108,8 @@ func (e *encoder) novaTools() {
 		return
 	}
 	e.name("toolConfig")
-	e.dst = append(e.dst, `{"tools":[`...)
-	for i := range d.tools {
-		if i > 0 {
-			e.dst = append(e.dst, ',')
-		}
-		e.dst = append(e.dst, d.tools[i].raw...)
-	}
-	e.dst = append(e.dst, ']')
+	e.dst = append(e.dst, `{"tools":`...)
+	e.list(len(d.tools), func(i int) { e.dst = append(e.dst, d.tools[i].raw...) })
 	if d.choice != nil {
 		e.dst = append(append(e.dst, `,"toolChoice":`...), d.choice...)
 	}

@@ -75,31 +75,27 @@ func (e *encoder) openaiContent(blocks []block) {
 		e.dst = llm.AppendString(e.dst, e.joined(blocks))
 		return
 	}
-	e.dst = append(e.dst, '[')
-	for i := range blocks {
-		b := &blocks[i]
-		if i > 0 {
-			e.dst = append(e.dst, ',')
-		}
-		switch b.kind {
-		case kindText:
-			e.dst = append(append(append(e.dst, `{"type":"text","text":`...), b.value...), '}')
-		case kindGuarded:
-			e.dst = append(e.dst, `{"type":"text","text":`...)
-			e.guardedText(b)
-			e.dst = append(e.dst, '}')
-		case kindImage:
-			data, _ := jsonscan.Inner(jsonscan.Member(b.value, "source", "bytes"))
-			e.dst = append(append(e.dst, `{"type":"image_url","image_url":{"url":"data:image/`...), jsonscan.Text(jsonscan.Member(b.value, "format"))...)
-			e.dst = append(append(append(e.dst, `;base64,`...), data...), `"}}`...)
-		case "audio":
-			e.dst = append(append(e.dst, `{"type":"input_audio","input_audio":{"data":`...), jsonscan.Member(b.value, "source", "bytes")...)
-			e.dst = append(append(append(e.dst, `,"format":`...), jsonscan.Member(b.value, "format")...), '}', '}')
-		default:
-			e.refuse("messages", b.kind+" has no place in the body of "+e.ref.ID+": use the Converse route")
-		}
+	e.list(len(blocks), func(i int) { e.openaiPart(&blocks[i]) })
+}
+
+func (e *encoder) openaiPart(b *block) {
+	switch b.kind {
+	case kindText:
+		e.dst = append(append(append(e.dst, `{"type":"text","text":`...), b.value...), '}')
+	case kindGuarded:
+		e.dst = append(e.dst, `{"type":"text","text":`...)
+		e.guardedText(b)
+		e.dst = append(e.dst, '}')
+	case kindImage:
+		data, _ := jsonscan.Inner(jsonscan.Member(b.value, "source", "bytes"))
+		e.dst = append(append(e.dst, `{"type":"image_url","image_url":{"url":"data:image/`...), jsonscan.Text(jsonscan.Member(b.value, "format"))...)
+		e.dst = append(append(append(e.dst, `;base64,`...), data...), `"}}`...)
+	case "audio":
+		e.dst = append(append(e.dst, `{"type":"input_audio","input_audio":{"data":`...), jsonscan.Member(b.value, "source", "bytes")...)
+		e.dst = append(append(append(e.dst, `,"format":`...), jsonscan.Member(b.value, "format")...), '}', '}')
+	default:
+		e.refuse("messages", b.kind+" has no place in the body of "+e.ref.ID+": use the Converse route")
 	}
-	e.dst = append(e.dst, ']')
 }
 
 // openaiUser writes a turn of the user's: each tool's result as a message of its own, then the rest.
@@ -157,20 +153,15 @@ func (e *encoder) openaiAnswer(blocks []block) {
 	} else {
 		e.dst = append(e.dst, `null`...)
 	}
-	for i := range calls {
-		v := calls[i].value
-		if i == 0 {
-			e.dst = append(e.dst, `,"tool_calls":[`...)
-		} else {
-			e.dst = append(e.dst, ',')
-		}
-		e.dst = append(append(e.dst, `{"id":`...), jsonscan.Member(v, "toolUseId")...)
-		e.dst = append(append(e.dst, `,"type":"function","function":{"name":`...), jsonscan.Member(v, "name")...)
-		e.dst = append(e.dst, `,"arguments":`...)
-		e.dst = append(llm.AppendString(e.dst, string(jsonscan.AppendCompact(nil, jsonscan.Member(v, "input")))), '}', '}')
-	}
 	if len(calls) > 0 {
-		e.dst = append(e.dst, ']')
+		e.dst = append(e.dst, `,"tool_calls":`...)
+		e.list(len(calls), func(i int) {
+			v := calls[i].value
+			e.dst = append(append(e.dst, `{"id":`...), jsonscan.Member(v, "toolUseId")...)
+			e.dst = append(append(e.dst, `,"type":"function","function":{"name":`...), jsonscan.Member(v, "name")...)
+			e.dst = append(e.dst, `,"arguments":`...)
+			e.dst = append(llm.AppendString(e.dst, string(jsonscan.AppendCompact(nil, jsonscan.Member(v, "input")))), '}', '}')
+		})
 	}
 	e.dst = append(e.dst, '}')
 }
@@ -180,18 +171,12 @@ func (e *encoder) openaiTools(mode string, name []byte) {
 		return
 	}
 	e.name("tools")
-	for i := range e.doc.tools {
+	e.list(len(e.doc.tools), func(i int) {
 		t := &e.doc.tools[i]
-		if i == 0 {
-			e.dst = append(e.dst, '[')
-		} else {
-			e.dst = append(e.dst, ',')
-		}
 		e.dst = append(append(e.dst, `{"type":"function","function":{"name":`...), t.name...)
 		e.dst = append(append(e.dst, `,"description":`...), t.description...)
 		e.dst = append(append(append(e.dst, `,"parameters":`...), t.schema...), '}', '}')
-	}
-	e.dst = append(e.dst, ']')
+	})
 	switch mode {
 	case "auto", "none":
 		e.string("tool_choice", mode)

@@ -10,12 +10,8 @@ import (
 
 // titanText is Amazon Titan Text.
 var titanText = family{
-	name: "titan-text",
-	body: func(catalog.Ref) converse.Body {
-		b := promptBody()
-		b.NoTopK = true
-		return b
-	},
+	name:   "titan-text",
+	body:   func(catalog.Ref) converse.Body { return withoutTopK() },
 	encode: (*encoder).titanText,
 	answer: func(a *answer, body []byte) {
 		results := jsonscan.Member(body, "results")
