@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"unicode"
@@ -52,6 +53,17 @@ func (t Text) IsBlank() bool {
 // Size returns the number of bytes that the text takes as it is held. For a spelling that counts escapes as they are
 // written; it is meant for estimates and limits, not for cutting.
 func (t Text) Size() int { return len(t.s) + len(t.raw) }
+
+// Runes returns the number of Unicode characters in the text.
+func (t Text) Runes() int {
+	if t.raw == nil {
+		return utf8.RuneCountInString(t.s)
+	}
+	if bytes.IndexByte(t.raw, '\\') < 0 {
+		return utf8.RuneCount(t.raw)
+	}
+	return utf8.RuneCountInString(t.String())
+}
 
 // String returns the text itself. A spelling is unescaped: an unpaired surrogate escape becomes U+FFFD, as in
 // encoding/json.

@@ -97,3 +97,16 @@ func FuzzAppendString(f *testing.F) {
 		}
 	})
 }
+
+func TestRunes(t *testing.T) {
+	f := func(text Text, want int) {
+		t.Helper()
+		if got := text.Runes(); got != want {
+			t.Errorf("%q: %d, not %d", text.String(), got, want)
+		}
+	}
+	f(Text{}, 0)
+	f(NewText("aé😀"), 3)
+	f(RawText([]byte("aé😀")), 3)
+	f(RawText([]byte(`a\né\ud83d\ude00\"`)), 5)
+}

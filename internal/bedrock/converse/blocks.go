@@ -2,7 +2,6 @@ package converse
 
 import (
 	"bytes"
-	"encoding/base64"
 
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -240,10 +239,7 @@ func (e *encoder) thought(b *llm.Block) {
 		e.dst = append(e.dst, `}}`...)
 		return
 	}
-	if _, err := base64.StdEncoding.DecodeString(data); err != nil { // AWS's field is a blob
-		data = base64.StdEncoding.EncodeToString([]byte(data))
-	}
-	e.dst = llm.AppendString(e.dst, data)
+	e.dst = llm.AppendString(e.dst, wrapRedacted(data))
 	e.dst = append(e.dst, `}}`...)
 }
 

@@ -296,7 +296,7 @@ func (d *decoder) reasoning(b *llm.Block) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			b.Kind, b.Signature, found = llm.BlockRedacted, llm.RawText(data), true
+			b.Kind, b.Signature, found = llm.BlockRedacted, unwrapRedacted(data), true
 		default:
 			if _, err := d.s.Skip(); err != nil {
 				return false, err

@@ -16,7 +16,7 @@ func answerOf(content, stop string) string {
 }
 
 const wholeAnswer = `{"output":{"message":{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"hm","signature":"U0lH"}}},` +
-	`{"reasoningContent":{"redactedContent":"UkVE"}},{"text":"Let me"},{"text":" look.\n"},` +
+	`{"reasoningContent":{"redactedContent":"VWtWRQ=="}},{"text":"Let me"},{"text":" look.\n"},` +
 	`{"toolUse":{"type":"tool_use","toolUseId":"tooluse_1","name":"my_weather","input":{"city": "Oslo"}}}]}},` +
 	`"stopReason":"tool_use","usage":{"inputTokens":11,"outputTokens":40,"totalTokens":1279,"cacheReadInputTokens":1000,"cacheWriteInputTokens":228,` +
 	`"cacheReadInputTokenCount":1000,"cacheWriteInputTokenCount":228,"serverToolUsage":{},` +

@@ -397,7 +397,9 @@ func TestReasoningOfTheHistory(t *testing.T) {
 	const signed = `{"reasoningContent":{"reasoningText":{"text":"hm","signature":"U0lH"}}},`
 	messages(t, claude37, h(thought("hm", "U0lH"), text("b")), a+signed+c)
 	messages(t, claude37, h(thought("hm", "U0lH"), thought("hm", "U0lH"), text("b")), a+signed+c)
-	messages(t, claude37, h(llm.Block{Kind: llm.BlockRedacted, Signature: llm.NewText("UkVE")}, text("b")), a+`{"reasoningContent":{"redactedContent":"UkVE"}},`+c)
+	messages(t, claude37, h(llm.Block{Kind: llm.BlockRedacted, Signature: llm.NewText("UkVE")}, text("b")), a+`{"reasoningContent":{"redactedContent":"VWtWRQ=="}},`+c)
+	messages(t, claude37, h(llm.Block{Kind: llm.BlockRedacted, Signature: llm.NewText("VWtWRQ==")}, text("b")), a+`{"reasoningContent":{"redactedContent":"VWtWRQ=="}},`+c) // wrapped already
+	messages(t, claude37, h(llm.Block{Kind: llm.BlockRedacted, Signature: llm.NewText("not base64!")}, text("b")), a+`{"reasoningContent":{"redactedContent":"bm90IGJhc2U2NCE="}},`+c)
 	messages(t, claude37, h(thought("hm", ""), text("b")), a+c, "messages[1].content[0];reasoning")
 	messages(t, novaPro, h(thought("hm", "U0lH"), text("b")), a+c, "messages[1].content[0];reasoning")
 	messages(t, novaPro, h(llm.Block{Kind: llm.BlockRedacted, Signature: llm.NewText("UkVE")}, text("b")), a+c, "messages[1].content[0];reasoning")

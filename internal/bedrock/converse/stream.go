@@ -355,6 +355,9 @@ func readReasoning(scan *jsonscan.Scanner, ev *llm.Event) (found bool, err error
 		if len(raw) > 0 || !found {
 			ev.Kind, ev.Text, found = kind, llm.RawText(raw), len(raw) > 0
 		}
+		if kind == llm.EventRedacted {
+			ev.Text = unwrapRedacted(raw)
+		}
 	}
 	return found, err
 }

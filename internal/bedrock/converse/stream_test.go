@@ -148,7 +148,7 @@ func TestStreamTools(t *testing.T) {
 func TestStreamReasoningAndCitations(t *testing.T) {
 	streams(t, nil, []string{
 		begin, delta(0, `{"reasoningContent":{"text":"hm"}}`), delta(0, `{"reasoningContent":{"text":""}}`),
-		delta(0, `{"reasoningContent":{"signature":"U0lH"}}`), end(0), delta(1, `{"reasoningContent":{"redactedContent":"UkVE"}}`), end(1),
+		delta(0, `{"reasoningContent":{"signature":"U0lH"}}`), end(0), delta(1, `{"reasoningContent":{"redactedContent":"VWtWRQ=="}}`), end(1),
 		textDelta(2, `a`), delta(3, `{"citation":{"title":"T"}}`), end(3), stop("end_turn"), metadata,
 	},
 		"start", `thinking 0 "hm"`, `signature 0 "U0lH"`, "end 0", `redacted 1 "UkVE"`, "end 1", `text 2 "a"`,

@@ -51,6 +51,7 @@ func AppendChat(dst []byte, a *Answer, r *llm.Response) []byte {
 	var calls bool
 	dst, calls = appendCalls(dst, r.Blocks, a.Legacy)
 	dst = appendReasoning(dst, r.Blocks)
+	dst = appendAnnotations(dst, r.Blocks)
 	dst = appendProviderFields(dst, r)
 	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
 	dst = append(dst, FinishReason(r.Stop, calls, a.Legacy)...)

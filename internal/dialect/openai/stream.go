@@ -28,6 +28,7 @@ type Chunks struct {
 	finished  bool
 	calls     []callState
 	reasoning []int32 // block numbers of the reasoning blocks, in order
+	cited     citedText
 }
 
 type callState struct {
@@ -60,6 +61,7 @@ func (c *Chunks) Append(dst []byte, ev *llm.Event) []byte {
 		if ev.Text.IsEmpty() {
 			return dst
 		}
+		c.cited.text(ev)
 		dst = c.start(dst)
 		dst = append(dst, c.head...)
 		dst = append(dst, choice+`{"content":`...)
@@ -81,6 +83,7 @@ func (c *Chunks) Append(dst []byte, ev *llm.Event) []byte {
 			return c.input(dst, ev.Index, llm.NewText("{}"))
 		}
 	case llm.EventCitation:
+		c.cited.cite(ev)
 		return c.other(c.start(dst), "citation", ev)
 	case llm.EventOther:
 		return c.other(c.start(dst), "other_content", ev)
@@ -233,7 +236,11 @@ func (c *Chunks) Finish(dst []byte, tail *llm.Tail) []byte {
 	c.finished = true
 	dst = c.start(dst)
 	dst = append(dst, c.head...)
-	dst = append(dst, choice+`{},"finish_reason":"`...)
+	dst = append(dst, choice+`{`...)
+	if c.cited.close(); len(c.cited.list.json) > 0 {
+		dst = append(append(append(dst, `"annotations":[`...), c.cited.list.json...), ']')
+	}
+	dst = append(dst, `},"finish_reason":"`...)
 	dst = append(dst, FinishReason(c.stop, len(c.calls) > 0, c.legacy)...)
 	dst = append(dst, `"}]`...)
 	if c.includeUsage {
