@@ -99,11 +99,27 @@ type Policy struct {
 	Allowed []string
 	// UserContinue and AssistantContinue are put where AWS demands a turn of that side.
 	UserContinue, AssistantContinue *Message
+	// CacheRules put cache points into the conversation by rule.
+	CacheRules []CacheRule
+	// GuardLastTurn has the guardrail judge the user's last messages only, where no text is marked for it.
+	GuardLastTurn bool
 	// MaxTokens is the limit of an answer, in tokens, for models that demand one, where the request has none; 0 leaves it to
 	// the codec.
 	MaxTokens int64
 	// Prompt is how a model whose body is one text wants its conversation; nil is its family's usual way.
 	Prompt *Prompt
+}
+
+// CacheRule asks for cache points behind the last block of messages, or behind the last tool.
+type CacheRule struct {
+	// Tools asks for one behind the last tool; else Index, or else Role, picks messages.
+	Tools bool
+	// Index is the number of a message as the client counts them, system messages included; negative from the end.
+	Index *int64
+	// Role is system, user, assistant or tool.
+	Role string
+	// TTL is that of the cache points: 5m, 1h or empty.
+	TTL string
 }
 
 // Prompt says how a conversation becomes one text, for imported models: by the name of a usual way, or by LiteLLM's

@@ -109,6 +109,9 @@ type LitellmParams struct {
 	UserContinueMessage json.RawMessage `yaml:"user_continue_message" check:"message"`
 	// AssistantContinueMessage is the message that repairs a conversation where an assistant turn is missing.
 	AssistantContinueMessage json.RawMessage `yaml:"assistant_continue_message" check:"message"`
+	// GuardrailLastUserTurn has the guardrail judge the user's last messages only, where no text is marked for it as
+	// guarded_text. Default: false, which has AWS judge the whole conversation.
+	GuardrailLastUserTurn bool `yaml:"guardrail_last_user_turn"`
 	// DefaultMaxTokens is the limit of an answer, in tokens, for models that demand one on InvokeModel (Claude), where the
 	// request has none. Default: the model's own limit, at most 8192, since AWS books it against the quota.
 	DefaultMaxTokens int `yaml:"default_max_tokens" check:"not-negative"`

@@ -92,8 +92,11 @@ func (e *Engine) complete(call *Call) {
 		}
 		r.ApplyDefaults(d.Defaults)
 	}
-	allowed := r.Policy.Allowed
+	allowed, rules := r.Policy.Allowed, r.Policy.CacheRules
 	r.Policy = d.Policy
+	if rules != nil {
+		r.Policy.CacheRules = rules
+	}
 	r.Policy.Allowed = append(allowed[:len(allowed):len(allowed)], d.Policy.Allowed...)
 	if call.Drop != nil {
 		r.Policy.Drop = *call.Drop
@@ -113,6 +116,7 @@ func (e *Engine) complete(call *Call) {
 	for _, path := range d.Remove {
 		Remove(r, path)
 	}
+	injectCachePoints(r, r.Policy.CacheRules)
 }
 
 func (p *plan) path(stream bool) string {

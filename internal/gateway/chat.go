@@ -75,7 +75,7 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	call.Drop, call.Modify, call.Remove = control.Drop, control.Modify, control.Remove
 	call.UserContinue, call.AssistantContinue = control.UserContinue, control.AssistantContinue
 	call.Timeout = control.Timeout
-	req.Policy.Allowed = control.Allowed
+	req.Policy.Allowed, req.Policy.CacheRules = control.Allowed, control.CacheRules
 	if req.Stream {
 		s.stream(x, dialect)
 		return

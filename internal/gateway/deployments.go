@@ -120,17 +120,18 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 		Drain:    c.OnClientDisconnect(entry) == config.Drain, ForwardHeaders: forwards(c, entry.ModelName), Mode: entry.Info.Mode,
 		Policy: llm.Policy{
 			Drop: c.DropParams(entry), Modify: c.ModifyParams(entry), Allowed: p.AllowedOpenAIParams, MaxTokens: int64(p.DefaultMaxTokens),
+			GuardLastTurn: p.GuardrailLastUserTurn,
 		},
 	}
 	if p.Order != nil {
 		d.Order = *p.Order
 	}
 	if len(p.Defaults) > 0 {
-		defaults, _, err := openai.DecodeDefaults(p.Defaults)
+		defaults, control, err := openai.DecodeDefaults(p.Defaults)
 		if err != nil {
 			return nil, fmt.Errorf("litellm_params: %w", err)
 		}
-		d.Defaults = defaults
+		d.Defaults, d.Policy.CacheRules = defaults, control.CacheRules
 	}
 	if beta := headerValue(p, "anthropic-beta"); beta != "" {
 		if d.Defaults == nil {

@@ -36,8 +36,9 @@ type encoder struct {
 	fields requestFields
 	talk   survey
 
-	// guard says that the request has a guardrail.
-	guard bool
+	// guard says that the request has a guardrail; from message guardFrom on it judges what the user says.
+	guard, guardsTail bool
+	guardFrom         int
 
 	turnState
 }

@@ -2,6 +2,7 @@ package converse
 
 import (
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/llm"
 )
 
 // planGuardrail checks guardrailConfig: AWS wants identifier and version or neither.
@@ -23,6 +24,19 @@ func (e *encoder) planGuardrail() {
 		e.refuse("guardrailConfig.guardrailIdentifier", "guardrailConfig has a version and no identifier")
 	}
 	e.guard = true
+	if !e.req.Policy.GuardLastTurn || e.talk.guarded {
+		return
+	}
+	e.guardFrom = len(e.req.Messages)
+	for e.guardFrom > 0 && e.req.Messages[e.guardFrom-1].Role != llm.RoleAssistant {
+		e.guardFrom--
+	}
+	e.guardsTail = true
+}
+
+// guards reports whether the user's plain text in message i is for the guardrail to judge.
+func (e *encoder) guards(i int) bool {
+	return e.guardsTail && i >= e.guardFrom && e.req.Messages[i].Role == llm.RoleUser
 }
 
 func (e *encoder) guardrailConfig() {

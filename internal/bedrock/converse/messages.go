@@ -212,6 +212,11 @@ func (e *encoder) userTurn(from, to int) {
 				e.dst = append(e.dst, operatorNote...)
 				e.hasText, noted = true, true
 			}
+			if b.Kind == llm.BlockText && !b.Text.IsBlank() && e.guards(i) {
+				e.guarded(b)
+				e.cachePoint(b.Cache, at(b, i, j), &e.cache.skipMessages)
+				continue
+			}
 			e.userBlock(b, at(b, i, j))
 		}
 	}
@@ -246,7 +251,7 @@ func (e *encoder) hasUserText(from, to int) bool {
 			continue
 		}
 		for j := range m.Blocks {
-			if b := &m.Blocks[j]; b.Kind == llm.BlockText && !b.Text.IsBlank() {
+			if b := &m.Blocks[j]; b.Kind == llm.BlockText && !b.Text.IsBlank() && !e.guards(i) {
 				return true
 			}
 		}

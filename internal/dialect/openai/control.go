@@ -16,6 +16,8 @@ type Control struct {
 	Allowed, Remove []string
 	// UserContinue and AssistantContinue are the continue messages.
 	UserContinue, AssistantContinue *llm.Message
+	// CacheRules are cache_control_injection_points; nil means unsaid.
+	CacheRules []llm.CacheRule
 	// Timeout replaces the deployment's total time-out; 0 means unsaid.
 	Timeout time.Duration
 }
@@ -37,7 +39,7 @@ func notForModels(name string) bool {
 	switch name {
 	case "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks", "disable_fallbacks",
 		"num_retries", "max_retries", "stream_timeout", "request_timeout", "force_timeout", "cache", "caching", "no-log", "no_log",
-		"guardrails", "ttl", "rpm", "tpm", "weight", "order", "max_parallel_requests", "cache_control_injection_points", "headers",
+		"guardrails", "ttl", "rpm", "tpm", "weight", "order", "max_parallel_requests", "headers",
 		"extra_headers", "proxy_server_request", "client_metadata", "hf_model_name", "roles", "initial_prompt_value",
 		"final_prompt_value", "bos_token", "eos_token", "prompt_id", "prompt_variables", "secret_fields", "logger_fn", "verbose",
 		"id", "acompletion", "preset_cache_key", "model_list", "organization", "input_cost_per_token", "output_cost_per_token":
@@ -68,6 +70,8 @@ func (d *decoder) controlMember(name string) (bool, error) {
 		c.UserContinue, err = d.continueMessage(name, llm.RoleUser)
 	case "assistant_continue_message":
 		c.AssistantContinue, err = d.continueMessage(name, llm.RoleAssistant)
+	case "cache_control_injection_points":
+		c.CacheRules, err = d.cacheRules(name)
 	case "timeout":
 		var seconds *float64
 		if seconds, err = d.float(name, 0.001, 86400); err == nil {
