@@ -77,6 +77,9 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	filled := *d
 	if matched != "" {
 		filled.Model = strings.Replace(d.Model, "*", matched, 1)
+		if rest, ok := strings.CutPrefix(filled.Model, "bedrock/bedrock/"); ok { // the client said it, too
+			filled.Model = "bedrock/" + rest
+		}
 		ref, err := e.o.Catalog.ResolveWithBase(filled.Model, d.BaseModel)
 		if err != nil {
 			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}

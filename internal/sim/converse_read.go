@@ -372,7 +372,7 @@ func readCountTokens(model string, body []byte) (*prompt, *apiError) {
 	if err != nil {
 		return nil, serializationError("Invalid base64 encoding at input.invokeModel.body")
 	}
-	f := familyOf(model)
+	f := familyOf(model, raw)
 	if f == nil {
 		return nil, unknownFamily(model)
 	}

@@ -10,8 +10,9 @@ import (
 // family is one model family's own language behind InvokeModel. A new one is a file with a type that implements it and
 // a line in families.
 type family interface {
-	// speaks says whether model (an id without fault suffix, or an ARN) belongs to the family.
-	speaks(model string) bool
+	// speaks says whether model (an id without fault suffix, or an ARN) belongs to the family. What an ARN stands for is
+	// told by the members of the body.
+	speaks(model string, body members) bool
 	// read checks a body and returns it as a prompt.
 	read(model string, body []byte) (*prompt, *apiError)
 	// write is the answer's body.
@@ -20,20 +21,71 @@ type family interface {
 	stream(p *prompt, a *answer, d *dice) []object
 }
 
-func families() []family { return []family{anthropicMessages{}} }
+// families are asked in this order: what is special comes before what is general.
+func families() []family {
+	list := []family{novaMessages{}, commandR{}, pegasus{}}
+	for i := range promptFamilies() {
+		list = append(list, &promptFamilies()[i])
+	}
+	return append(list, anthropicMessages{}, chatCompletions{})
+}
 
-// familyOf returns nil for models of unknown families.
-func familyOf(model string) family {
+// members are a body's, unread.
+type members map[string]json.RawMessage
+
+func (m members) have(name string) bool { _, ok := m[name]; return ok }
+
+// familyOf returns nil for bodies that no family has.
+func familyOf(model string, body []byte) family {
+	var m members
+	if json.Unmarshal(body, &m) != nil {
+		m = nil
+	}
 	for _, f := range families() {
-		if f.speaks(model) {
+		if f.speaks(model, m) {
 			return f
 		}
 	}
 	return nil
 }
 
+func isARN(model string) bool { return strings.HasPrefix(model, "arn:") }
+
 func unknownFamily(model string) *apiError {
-	return validationError("The simulator does not know the request body of model %s. InvokeModel is simulated for Anthropic's Messages; use Converse for other models.", model)
+	return validationError("The simulator does not know the request body of model %s.", model)
+}
+
+// malformed is how the models behind InvokeModel refuse a body that does not fit their JSON Schema.
+func malformed(problems []problem) *apiError {
+	if len(problems) == 0 {
+		return nil
+	}
+	p := problems[0]
+	const again = "please reformat your input and try again."
+	switch p.what {
+	case mismatchUnknown:
+		return validationError("Malformed input request: %s: extraneous key [%s] is not permitted, %s", p.at.pointer(), p.detail, again)
+	case mismatchMissing:
+		steps := p.at.steps()
+		return validationError("Malformed input request: %s: required key [%s] not found, %s", p.at.parent.pointer(), steps[len(steps)-1].name, again)
+	default:
+		return validationError("Malformed input request: %s: %s, %s", p.at.pointer(), strings.TrimSuffix(p.detail, "."), again)
+	}
+}
+
+// checked reads a body and checks it against a shape.
+func checked(body []byte, s *shape, into any) *apiError {
+	v, refused := parseJSON(body)
+	if refused != nil {
+		return refused
+	}
+	if refused := malformed(s.check(v)); refused != nil {
+		return refused
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return serializationError("The request could not be read: %v", err)
+	}
+	return nil
 }
 
 // guardrailFromHeaders reads what InvokeModel has in headers instead of the body.

@@ -11,8 +11,8 @@ import (
 // anthropicMessages is the Messages API as Claude on Bedrock speaks it.
 type anthropicMessages struct{}
 
-func (anthropicMessages) speaks(model string) bool {
-	return strings.Contains(model, "anthropic.claude")
+func (anthropicMessages) speaks(model string, body members) bool {
+	return strings.Contains(model, "anthropic.claude") || isARN(model) && body.have("anthropic_version")
 }
 
 // anthropicShape is the request body. Claude's members grow by the month: objects whose growth is usual are open.

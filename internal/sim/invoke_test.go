@@ -85,7 +85,7 @@ func TestInvokeRefuses(t *testing.T) {
 		equal(t, r.status, 400)
 		contains(t, fmt.Sprint(r.tree(t).at("message")), part)
 	}
-	f(llama, `{"prompt":"x"}`, "does not know the request body of model")
+	f(llama, `{"question":"x"}`, "does not know the request body of model")
 	f(claude, `{`, "not valid JSON")
 	f(claude, `{"anthropic_version":"bedrock-2023-05-31","messages":[]}`, "max_tokens: Field required")
 	f(claude, `{"anthropic_version":"bedrock-2023-05-31","max_tokens":1,"messages":[]}`, "at least one message")

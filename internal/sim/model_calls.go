@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
@@ -116,9 +117,12 @@ func (s *Server) read(r *http.Request, c *call) (*prompt, *apiError) {
 		}
 		return readCountTokens(c.model, c.body)
 	}
-	f := familyOf(c.model)
+	f := familyOf(c.model, c.body)
 	if f == nil {
 		return nil, unknownFamily(c.model)
+	}
+	if refused := streamable(f, c); refused != nil {
+		return nil, refused
 	}
 	p, refused := f.read(c.model, c.body)
 	if refused != nil {
@@ -128,6 +132,23 @@ func (s *Server) read(r *http.Request, c *call) (*prompt, *apiError) {
 		return nil, refused
 	}
 	return p, nil
+}
+
+// streamable refuses the stream operation for models that only answer whole, and bodies that do not say that they want
+// a stream where the family wants to be told.
+func streamable(f family, c *call) *apiError {
+	table, ok := f.(*promptFamily)
+	if !ok || c.operation != opInvokeStream {
+		return nil
+	}
+	if table.silent {
+		return validationError("The model is unsupported for streaming.")
+	}
+	var body members
+	if table.tellStream && json.Unmarshal(c.body, &body) == nil && string(body["stream"]) != "true" {
+		return validationError("Malformed input request: #/stream: must be true for a streamed answer, please reformat your input and try again.")
+	}
+	return nil
 }
 
 // countsNot is true for inference profiles, which CountTokens refuses.
@@ -151,7 +172,7 @@ func (s *Server) events(c *call, p *prompt, a *answer, script *Reply) []frame {
 			events = append(events, e)
 		}
 	case c.operation == opInvokeStream:
-		events = invokeEvents(familyOf(c.model), p, a, c.dice)
+		events = invokeEvents(familyOf(c.model, c.body), p, a, c.dice)
 	default:
 		events = converseEvents(p, a)
 	}
@@ -165,7 +186,7 @@ func (s *Server) body(h http.Header, c *call, p *prompt, a *answer, script *Repl
 	}
 	if c.operation == opInvoke {
 		setCountHeaders(h, p, a)
-		return mustJSON(invokeAnswer(familyOf(c.model), p, a, c.dice))
+		return mustJSON(invokeAnswer(familyOf(c.model, c.body), p, a, c.dice))
 	}
 	out := converseAnswer(p, a)
 	if fault != nil && fault.Name == "no-metadata" {
