@@ -52,6 +52,7 @@ func (e *Engine) split(call *Call, first *plan) (*parts, *llm.Error) {
 		r := copyOf(call.Request)
 		if i > 0 {
 			r.Messages = call.Prompts[i : i+1]
+			injectCachePoints(r, r.Policy.CacheRules)
 			var failed *llm.Error
 			if p, failed = e.encode(call, call.target, r); failed != nil {
 				ps.release()
