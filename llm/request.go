@@ -29,6 +29,9 @@ type Request struct {
 	// Stop holds stop sequences; blank ones have been removed.
 	Stop []string
 
+	// N is how many answers are asked for; 0 means unsaid, which is one.
+	N int
+
 	// Stream asks for events; IncludeUsage for a usage report at the end of them.
 	Stream       bool
 	IncludeUsage bool
@@ -95,6 +98,8 @@ type Policy struct {
 	Drop bool
 	// Modify allows repairs of the conversation (LiteLLM's modify_params).
 	Modify bool
+	// NoNativeFormat has structured answers asked for through a tool, where the model's own way was refused.
+	NoNativeFormat bool
 	// Allowed names parameters that are passed on without a check (allowed_openai_params).
 	Allowed []string
 	// UserContinue and AssistantContinue are put where AWS demands a turn of that side.
@@ -210,6 +215,9 @@ func (r *Request) ApplyDefaults(d *Request) {
 		r.Effort, r.Thinking = d.Effort, d.Thinking
 	}
 	setDefault(&r.Format, d.Format)
+	if r.N == 0 {
+		r.N = d.N
+	}
 	for _, p := range d.Metadata {
 		if !hasPair(r.Metadata, p.Key) {
 			r.Metadata = append(r.Metadata, p)

@@ -54,6 +54,20 @@ func (u Usage) Sum() int64 {
 	return u.Prompt() + u.Output
 }
 
+// Plus returns the counts of two answers together.
+func (u Usage) Plus(v Usage) Usage {
+	sum := Usage{
+		Input: u.Input + v.Input, Output: u.Output + v.Output, Reasoning: u.Reasoning + v.Reasoning,
+		CacheRead: u.CacheRead + v.CacheRead, CacheWrite5m: u.CacheWrite5m + v.CacheWrite5m, CacheWrite1h: u.CacheWrite1h + v.CacheWrite1h,
+		Estimated: u.Estimated || v.Estimated,
+	}
+	if u.Total > 0 || v.Total > 0 {
+		sum.Total = u.Sum() + v.Sum()
+	}
+	sum.CacheSplit = sum.CacheWrite() > 0 && (u.CacheSplit || u.CacheWrite() == 0) && (v.CacheSplit || v.CacheWrite() == 0)
+	return sum
+}
+
 // Response is a whole answer.
 type Response struct {
 	// Blocks are what the model said, in its order.
@@ -68,6 +82,8 @@ type Response struct {
 	Trace       json.RawMessage
 	Performance json.RawMessage
 	Fields      json.RawMessage
+	// Further are the other answers, where several were asked for. Usage counts them all, theirs count each its own.
+	Further []*Response
 }
 
 // Text returns the answer's text, joined without separators.
@@ -106,7 +122,7 @@ const (
 	EventBlockStop
 	// EventStop says why the model ended: Stop and StopRaw.
 	EventStop
-	// EventUsage is the last event of a complete stream: Usage, and Tail with what came beside it.
+	// EventUsage is the last event of an answer: Usage, and Tail with what came beside it, if anything did.
 	EventUsage
 	// EventOther is something of AWS's that has no kind of its own: Raw.
 	EventOther
@@ -117,6 +133,9 @@ const (
 type Event struct {
 	Kind EventKind
 	Stop StopReason
+	// Choice is the answer that the event belongs to, counted from 0, where several were asked for. The last event of such a
+	// stream is an EventUsage that counts them all; those before it, which end one answer each, have no Usage.
+	Choice uint16
 	// Index is the content block's number as AWS counts it; numbers may skip.
 	Index            int32
 	Text             Text

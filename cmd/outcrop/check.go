@@ -80,5 +80,5 @@ func offlineEngine(c *config.Config, lookup env) (*engine.Engine, func(), error)
 	if err != nil {
 		return nil, nil, err
 	}
-	return engine.New(engine.Options{Catalog: cat, Router: table.Router, Connections: table.Connections}), table.Close, nil
+	return engine.New(engine.Options{Catalog: cat, Router: table.Router, Connections: table.Connections, MaxChoices: c.GeneralSettings.MaxChoices}), table.Close, nil
 }

@@ -192,7 +192,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	e := engine.New(engine.Options{
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
-		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher,
+		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, MaxChoices: c.GeneralSettings.MaxChoices,
 	})
 	g.warnings = e.Warnings()
 	g.server = gateway.New(gateway.Options{

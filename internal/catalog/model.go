@@ -200,6 +200,11 @@ func (m *Model) HasConverse() bool {
 // Streams reports whether the model can stream its answers.
 func (m *Model) Streams() bool { return m == nil || m.Streaming == nil || *m.Streaming }
 
+// ConverseStreams reports whether Converse streams the model's answers.
+func (m *Model) ConverseStreams() bool {
+	return m.Streams() && (m == nil || m.Converse == nil || m.Converse.Streams == nil || *m.Converse.Streams)
+}
+
 // Profiles returns the geographies of the model's cross-region inference profiles, sorted: us, eu, global, ….
 func (m *Model) Profiles() []string {
 	return slices.Sorted(maps.Keys(m.ProfileOverrides))

@@ -23,20 +23,24 @@ func TestFactsOfModels(t *testing.T) {
 		return m
 	}
 	sonnet := get("us.anthropic.claude-sonnet-4-5-20250929-v1:0")
-	if sonnet.Supports(Tools) != Yes || !sonnet.Takes("image") || sonnet.Takes("video") || !sonnet.Streams() || !sonnet.HasConverse() || sonnet.Context == 0 {
+	if sonnet.Supports(Tools) != Yes || !sonnet.Takes("image") || sonnet.Takes("video") || !sonnet.Streams() || !sonnet.ConverseStreams() || !sonnet.HasConverse() || sonnet.Context == 0 {
 		t.Errorf("got %+v", sonnet)
 	}
 	if got := sonnet.Profiles(); !slices.Contains(got, "us") || !slices.Contains(got, "global") || !slices.IsSorted(got) {
 		t.Errorf("profiles %v", got)
 	}
-	if m := get("ai21.j2-mid-v1"); m.Streams() {
+	if m := get("ai21.j2-mid-v1"); m.Streams() || m.ConverseStreams() {
 		t.Errorf("%s streams", m.ID)
 	}
 	if m := get("amazon.nova-canvas-v1:0"); m.HasConverse() {
 		t.Errorf("%s has Converse", m.ID)
 	}
+	no := false
+	if m := (&Model{Converse: &ConverseLimits{Streams: &no}}); !m.Streams() || m.ConverseStreams() {
+		t.Error("Converse streams what it does not")
+	}
 	var unknown *Model
-	if !unknown.Streams() || !unknown.HasConverse() {
+	if !unknown.Streams() || !unknown.ConverseStreams() || !unknown.HasConverse() {
 		t.Error("something is taken as missing of an unknown model")
 	}
 }

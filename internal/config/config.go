@@ -262,6 +262,8 @@ type GeneralSettings struct {
 	KeyHeaderName string `yaml:"litellm_key_header_name" check:"header"`
 	// MaxRequestSizeMB bounds a request's body in MiB; larger ones get 413. Default: 32.
 	MaxRequestSizeMB float64 `yaml:"max_request_size_mb" check:"positive"`
+	// MaxChoices bounds how many answers one request may ask for (n); each is an upstream call. Default: 8.
+	MaxChoices int `yaml:"max_choices" check:"positive"`
 	// ForwardClientHeaders sends the client's x- headers and anthropic-beta upstream, for all models. Default: false.
 	ForwardClientHeaders bool `yaml:"forward_client_headers_to_llm_api"`
 	// IncludeCallID adds litellm_call_id to error bodies. Default: false.

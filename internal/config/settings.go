@@ -718,6 +718,7 @@ var settings = map[Section][]Setting{
 		{"database_url", Supported, ""},
 		{"litellm_key_header_name", Supported, ""},
 		{"max_request_size_mb", Supported, ""},
+		{"max_choices", Supported, ""},
 		{"forward_client_headers_to_llm_api", Supported, ""},
 		{"include_call_id_in_error_body", Supported, ""},
 		{"on_client_disconnect", Supported, ""},

@@ -26,6 +26,9 @@ type Call struct {
 	Caller account.Caller
 	// Request is what is asked. It may alias a buffer that lives until the call is settled.
 	Request *llm.Request
+	// Prompts are answered one by one in place of Request's messages, each with as many answers as Request asks for. With
+	// fewer than two, Request's messages are the prompt.
+	Prompts []llm.Message
 	// Drop and Modify are the request's own word on dropping and repairing; nil leaves it to the deployment. Remove lists
 	// further parameters that are removed.
 	Drop, Modify *bool
@@ -39,7 +42,7 @@ type Call struct {
 
 	// Deployment is the one that was chosen, with the model that it stands for.
 	Deployment *router.Deployment
-	// Region, ModelID and Endpoint are where the call went.
+	// Region, ModelID and Endpoint are where the call went; Endpoint is empty if it is not one of AWS's public addresses.
 	Region, ModelID, Endpoint string
 	// Upstream holds AWS's answer headers, RequestID its request id.
 	Upstream  http.Header

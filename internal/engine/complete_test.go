@@ -54,6 +54,7 @@ func TestParametersAreRemovedByTheirPath(t *testing.T) {
 	f(`"top_p":0.5`, "top_p", true, "topP")
 	f(`"top_k":5`, "top_k", true, "top_k")
 	f(`"max_tokens":5`, "max_completion_tokens", true, "maxTokens")
+	f(`"n":2`, "n", true, "")
 	f(`"stop":"x"`, "stop", true, "stopSequences")
 	f(tool, "tools", true, "toolConfig")
 	f(tool+`,"tool_choice":"required"`, "tool_choice", true, "toolChoice")

@@ -98,7 +98,7 @@ const (
 )
 
 // streamed starts a stream that the handler writes, and reads its first n events.
-func streamed(t *testing.T, e *bench, n int) (*Stream, *Call) {
+func streamed(t *testing.T, e *bench, n int) (Stream, *Call) {
 	t.Helper()
 	call := said("m", "hi")
 	call.Request.Stream = true

@@ -36,6 +36,8 @@ type Options struct {
 	DrainFor  time.Duration
 	// Fetcher fetches the files that clients name by URL; nil refuses them.
 	Fetcher *media.Fetcher
+	// MaxChoices bounds how many answers one request may ask for (n); 0 means 8.
+	MaxChoices int
 	// KeyHeader is a further header in which clients send their key: like the usual ones it is never forwarded.
 	KeyHeader string
 	// Debug logs upstream requests, without credentials.
@@ -67,6 +69,9 @@ func New(o Options) *Engine {
 	if o.DrainFor <= 0 {
 		o.DrainFor = 5 * time.Minute
 	}
+	if o.MaxChoices <= 0 {
+		o.MaxChoices = 8
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,66 +90,100 @@ func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Erro
 	defer p.body.Release()
 	ctx, leave := e.upstream(ctx, call)
 	defer leave()
+	if call.choices() > 1 {
+		return e.chatAll(ctx, call, p)
+	}
+	return e.answer(ctx, call, p)
+}
+
+// answer makes one upstream call and reads its answer.
+func (e *Engine) answer(ctx context.Context, call *Call, p *plan) (*llm.Response, *llm.Error) {
 	call.sent = time.Now()
-	reply, err := p.target.client.Send(ctx, p.call(call, false, e.o.KeyHeader))
+	reply, p, err := e.send(ctx, call, p, false)
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
-	e.arrived(call, reply)
-	data, err := reply.ReadAll(maxAnswer)
-	call.answered = time.Now()
-	if err != nil {
-		return nil, e.failed(call, err)
-	}
-	resp, err := p.decode(data, reply.Header)
+	resp, err := read(call, p, reply)
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
 	call.firstToken = call.answered
-	if resp.Usage == (llm.Usage{}) { // nobody counted, as on InvokeModel of some families
-		resp.Usage = estimate(call.Request, int64(len(resp.Text())))
-	}
 	call.Usage, call.HasUsage, call.Tier = resp.Usage, true, resp.Tier
 	e.price(call)
 	return resp, nil
 }
 
+// read reads a whole answer.
+func read(call *Call, p *plan, reply *wire.Reply) (*llm.Response, error) {
+	data, err := reply.ReadAll(maxAnswer)
+	call.answered = time.Now()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.decode(data, reply.Header)
+	if err != nil {
+		return nil, err
+	}
+	if resp.Usage == (llm.Usage{}) { // nobody counted, as on InvokeModel of some families
+		resp.Usage = estimate(call.Request, int64(len(resp.Text())))
+	}
+	return resp, nil
+}
+
 // ChatStream starts a streamed answer. The stream must be closed.
-func (e *Engine) ChatStream(ctx context.Context, call *Call) (*Stream, *llm.Error) {
+func (e *Engine) ChatStream(ctx context.Context, call *Call) (Stream, *llm.Error) {
 	p, failed := e.prepare(ctx, call)
 	if failed != nil {
 		return nil, failed
 	}
-	defer p.body.Release()
 	ctx, leave := e.upstream(ctx, call)
-	call.sent = time.Now()
-	reply, err := p.target.client.Send(ctx, p.call(call, true, e.o.KeyHeader))
-	if err != nil {
+	if call.choices() > 1 {
+		return e.streamAll(ctx, call, p, leave)
+	}
+	defer p.body.Release()
+	s, failed := e.open(ctx, call, p)
+	if failed != nil {
 		leave()
-		return nil, e.failed(call, err)
+		return nil, failed
 	}
-	e.arrived(call, reply)
-	if !reply.IsEventStream() { // an endpoint that cannot stream answers whole
-		defer leave()
-		return e.wholeAsStream(call, p, reply)
-	}
-	return &Stream{inner: p.stream(reply), engine: e, call: call, leave: leave}, nil
+	s.leave = leave
+	return s, nil
 }
 
-func (e *Engine) wholeAsStream(call *Call, p *plan, reply *wire.Reply) (*Stream, *llm.Error) {
-	data, err := reply.ReadAll(maxAnswer)
+// open makes one upstream call whose answer is a stream.
+func (e *Engine) open(ctx context.Context, call *Call, p *plan) (*stream, *llm.Error) {
+	call.sent = time.Now()
+	reply, answered, err := e.send(ctx, call, p, p.target.streams)
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
-	resp, err := p.decode(data, reply.Header)
+	inner, err := events(call, answered, reply)
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
-	return &Stream{inner: newReplay(resp), engine: e, call: call, leave: func() {}}, nil
+	s := &stream{inner: inner, engine: e, call: call, leave: func() {}}
+	if answered == p && mendable(call.Request) { // not mended yet
+		s.again = func(refusal error) (llm.Stream, error) {
+			reply, answered, err := e.resend(ctx, call, p, true, refusal)
+			if err != nil {
+				return nil, err
+			}
+			return events(call, answered, reply)
+		}
+	}
+	return s, nil
 }
 
-func (e *Engine) arrived(call *Call, reply *wire.Reply) {
-	call.Upstream, call.RequestID = reply.Header, reply.RequestID
+// events returns the answer's events. An endpoint that cannot stream answers whole.
+func events(call *Call, p *plan, reply *wire.Reply) (llm.Stream, error) {
+	if reply.IsEventStream() {
+		return p.stream(reply), nil
+	}
+	resp, err := read(call, p, reply)
+	if err != nil {
+		return nil, err
+	}
+	return newReplay(resp), nil
 }
 
 // failed notes why a call failed.
@@ -164,6 +203,7 @@ func (e *Engine) failed(call *Call, err error) *llm.Error {
 	if known.Kind == llm.KindCanceled {
 		call.ClientClosed = true
 	}
+	nameProfiles(known, call)
 	return known
 }
 

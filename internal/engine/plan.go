@@ -35,16 +35,24 @@ func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
 	call.Deployment, call.Region, call.ModelID, call.Endpoint = d, t.region, t.id, t.endpoint
 	call.target = t
 	e.complete(call)
+	if failed := e.checkChoices(call.Request); failed != nil {
+		return nil, failed
+	}
 	if failed := e.fetch(ctx, call.Request); failed != nil {
 		return nil, failed
 	}
+	return e.encode(call, t, call.Request)
+}
+
+// encode plans a request of a call. The caller releases the plan's body.
+func (e *Engine) encode(call *Call, t *target, r *llm.Request) (*plan, *llm.Error) {
 	p := &plan{target: t, body: wire.NewBody()}
-	if err := p.encode(call.Request); err != nil {
+	if err := p.encode(r); err != nil {
 		p.body.Release()
 		return nil, e.refused(err)
 	}
 	if e.o.Debug && e.o.Logger.Enabled(context.Background(), slog.LevelDebug) {
-		e.o.Logger.Debug("upstream request", "call_id", call.ID, "path", p.path(call.Request.Stream), "region", t.region, "body", telemetry.Body(p.body.B))
+		e.o.Logger.Debug("upstream request", "call_id", call.ID, "path", p.path(r.Stream), "region", t.region, "body", telemetry.Body(p.body.B))
 	}
 	return p, nil
 }

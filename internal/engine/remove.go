@@ -68,6 +68,8 @@ func removeWhole(r *llm.Request, name string) bool {
 		return clearField(&r.TopK)
 	case "max_tokens", "max_completion_tokens":
 		return clearField(&r.MaxTokens)
+	case "n":
+		return clearField(&r.N)
 	case "stop":
 		return clearList(&r.Stop)
 	case "tools", "functions":

@@ -8,24 +8,49 @@ import (
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
-// Stream is a streamed answer on its way to the client. It watches what passes for the books and changes nothing.
-type Stream struct {
+// Stream is a streamed answer on its way to the client. Its errors are *llm.Error. A stream that ends well ends with an
+// EventUsage, whether AWS has counted or Outcrop had to guess.
+type Stream interface {
+	llm.Stream
+	// ClientGone says that nobody reads the answer any more: the upstream call ends, or is drained if its deployment says
+	// so, in which case the caller keeps calling Next.
+	ClientGone()
+}
+
+// stream is the answer of one upstream call. It watches what passes for the books.
+type stream struct {
 	inner  llm.Stream
 	engine *Engine
 	call   *Call
 	leave  func()
+	// again answers a refusal that comes as the first event; nil when there is nothing to mend, or no longer.
+	again func(refusal error) (llm.Stream, error)
 	// gone says that the upstream call was ended because nobody reads its answer.
 	gone bool
+	// told says that the usage has been told.
+	told bool
 	// streamed counts the bytes of text that came, for an estimate of what AWS has not counted.
 	streamed int64
 	closed   bool
 }
 
-// Next returns the next event, io.EOF after the last. Any other error is an *llm.Error.
-func (s *Stream) Next() (llm.Event, error) {
+// Next returns the next event, io.EOF after the last.
+func (s *stream) Next() (llm.Event, error) {
 	ev, err := s.inner.Next()
+	if s.again != nil {
+		again := s.again
+		s.again = nil
+		if err != nil {
+			var inner llm.Stream
+			if inner, err = again(err); err == nil {
+				_ = s.inner.Close()
+				s.inner = inner
+				ev, err = s.inner.Next()
+			}
+		}
+	}
 	if err != nil {
-		return ev, s.end(err)
+		return s.last(err)
 	}
 	switch ev.Kind {
 	case llm.EventText, llm.EventThinking, llm.EventToolInput:
@@ -34,19 +59,39 @@ func (s *Stream) Next() (llm.Event, error) {
 		}
 		s.streamed += int64(ev.Text.Size())
 	case llm.EventUsage:
-		if ev.Usage != nil && *ev.Usage != (llm.Usage{}) {
-			s.call.Usage, s.call.HasUsage = *ev.Usage, true
-		}
-		if ev.Tail != nil {
-			s.call.Tier = ev.Tail.Tier
-		}
+		s.usage(&ev)
 	}
+	return ev, nil
+}
+
+// usage books what AWS has counted, or an estimate where it has not.
+func (s *stream) usage(ev *llm.Event) {
+	call := s.call
+	s.told = true
+	if ev.Usage != nil && *ev.Usage != (llm.Usage{}) {
+		call.Usage, call.HasUsage = *ev.Usage, true
+	} else {
+		call.Usage, call.HasUsage = estimate(call.Request, s.streamed), true
+		ev.Usage = &call.Usage
+	}
+	if ev.Tail != nil {
+		call.Tier = ev.Tail.Tier
+	}
+}
+
+// last ends the stream. One that ended well without a count gets an estimate as its last event.
+func (s *stream) last(err error) (llm.Event, error) {
+	if !errors.Is(err, io.EOF) || s.told || s.gone {
+		return llm.Event{}, s.end(err)
+	}
+	ev := llm.Event{Kind: llm.EventUsage}
+	s.usage(&ev)
 	return ev, nil
 }
 
 // end books the end of a stream. Usage that AWS did not tell is estimated from what was sent and received; a call that
 // AWS refused before it said anything has used nothing.
-func (s *Stream) end(err error) error {
+func (s *stream) end(err error) error {
 	call := s.call
 	if call.answered.IsZero() {
 		call.answered = time.Now()
@@ -59,9 +104,13 @@ func (s *Stream) end(err error) error {
 		return s.engine.failed(call, err)
 	}
 	if s.gone {
-		return s.engine.failed(call, &llm.Error{Kind: llm.KindCanceled, Code: "client_closed_request", Message: "the client closed the request"})
+		return s.engine.failed(call, clientGone())
 	}
 	return io.EOF
+}
+
+func clientGone() *llm.Error {
+	return &llm.Error{Kind: llm.KindCanceled, Code: "client_closed_request", Message: "the client closed the request"}
 }
 
 func isCanceled(err error) bool {
@@ -69,9 +118,8 @@ func isCanceled(err error) bool {
 	return errors.As(err, &e) && e.Kind == llm.KindCanceled
 }
 
-// ClientGone says that nobody reads the answer any more: the upstream call ends, or is drained if its deployment says
-// so, in which case the caller keeps calling Next.
-func (s *Stream) ClientGone() {
+// ClientGone ends the upstream call, unless it is drained.
+func (s *stream) ClientGone() {
 	s.call.ClientClosed = true
 	if !s.call.Deployment.Drain {
 		s.gone = true
@@ -80,10 +128,10 @@ func (s *Stream) ClientGone() {
 }
 
 // Buffered reports that the next event has already been received.
-func (s *Stream) Buffered() bool { return s.inner.Buffered() }
+func (s *stream) Buffered() bool { return s.inner.Buffered() }
 
 // Close ends the upstream call and books it, if Next has not come to the end.
-func (s *Stream) Close() error {
+func (s *stream) Close() error {
 	if s.closed {
 		return nil
 	}

@@ -15,9 +15,10 @@ type target struct {
 	deployment *router.Deployment // with the "*" of a wildcard filled in
 	client     *wire.Client
 	region, id string // id goes into the URL
-	endpoint   string // address of the endpoint, for people
+	endpoint   string // address of the endpoint, for people; empty if it is not one of AWS's public ones
 	plain      string // path of the whole answer's operation
 	stream     string // path of the stream's; the same for what cannot stream
+	streams    bool   // answers come as events
 	price      catalog.Price
 	priced     bool
 	warning    string
@@ -108,16 +109,21 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	if err != nil {
 		return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
 	}
-	t.client, t.endpoint = client, client.URL("")
+	t.client = client
+	if client.Endpoint().IsPublic() {
+		t.endpoint = client.URL("")
+	}
+	t.streams = d.Ref.Model.ConverseStreams()
 	t.plain, t.stream = wire.ModelPath(t.id, "converse"), wire.ModelPath(t.id, "converse-stream")
 	switch d.Ref.Route {
 	case catalog.RouteConverseLike: // the address is whole
 		t.plain, t.stream = "", ""
 	case catalog.RouteInvoke:
+		t.streams = d.Ref.Model.Streams()
 		t.plain, t.stream = wire.ModelPath(t.id, "invoke"), wire.ModelPath(t.id, "invoke-with-response-stream")
-		if !d.Ref.Model.Streams() {
-			t.stream = t.plain
-		}
+	}
+	if !t.streams {
+		t.stream = t.plain
 	}
 	t.price, t.priced = e.o.Catalog.Price(d.Ref, t.region)
 	if len(d.Prices) > 0 {

@@ -25,8 +25,6 @@ type chatDialect struct {
 // chunkWriter turns events into a dialect's server-sent events.
 type chunkWriter interface {
 	Append(dst []byte, ev *llm.Event) []byte
-	Finish(dst []byte, tail *llm.Tail) []byte
-	Usage(dst []byte, u llm.Usage) []byte
 }
 
 var chatCompletions = chatDialect{
@@ -74,10 +72,10 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	call.Request, call.AnswerID = req, dialect.idPrefix+call.ID
 	call.Drop, call.Modify, call.Remove = control.Drop, control.Modify, control.Remove
 	call.UserContinue, call.AssistantContinue = control.UserContinue, control.AssistantContinue
-	call.Timeout = control.Timeout
+	call.Timeout, call.Prompts = control.Timeout, control.Prompts
 	req.Policy.Allowed, req.Policy.CacheRules = control.Allowed, control.CacheRules
 	if req.Stream {
-		s.stream(x, dialect)
+		s.stream(x, dialect, control)
 		return
 	}
 	resp, failed := s.Engine.Chat(x.r.Context(), call)
@@ -91,7 +89,7 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	}
 	x.upstreamHeaders(true)
 	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
-	out.data = dialect.encode(out.data[:0], x.answer(req), resp)
+	out.data = dialect.encode(out.data[:0], x.answer(control), resp)
 	if s.DebugBodies {
 		s.debugBody(x, "answer body", out.data)
 	}
@@ -123,8 +121,14 @@ func withModel(data []byte, model string) []byte {
 	return data
 }
 
-func (x *exchange) answer(req *llm.Request) *openai.Answer {
-	return &openai.Answer{ID: x.call.AnswerID, Created: x.call.Start.Unix(), Model: req.Model, Legacy: req.LegacyFunctions}
+// answer returns what is said around the answer of the call, when the call's request is complete.
+func (x *exchange) answer(control *openai.Control) *openai.Answer {
+	req := x.call.Request
+	a := &openai.Answer{ID: x.call.AnswerID, Created: x.call.Start.Unix(), Model: req.Model, Legacy: req.LegacyFunctions}
+	if control.Echo {
+		a.Echo, a.PerPrompt = control.Prompts, req.N
+	}
+	return a
 }
 
 // asError makes any error an *llm.Error.
@@ -152,7 +156,7 @@ const flushAt = 8 << 10
 
 // stream serves one streamed chat. The client's socket is the back-pressure: the next event is asked for when the last
 // one has been written.
-func (s *Server) stream(x *exchange, dialect *chatDialect) {
+func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Control) {
 	call := x.call
 	events := newEventWriter(x.w, s.KeepAlive, func() { x.upstreamHeaders(false) })
 	defer events.close()
@@ -163,7 +167,7 @@ func (s *Server) stream(x *exchange, dialect *chatDialect) {
 		return
 	}
 	defer stream.Close()
-	chunks := dialect.chunks(x.answer(call.Request), call.Request.IncludeUsage)
+	chunks := dialect.chunks(x.answer(control), call.Request.IncludeUsage)
 	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
 	out.data = out.data[:0]
 	defer out.release()
@@ -171,7 +175,7 @@ func (s *Server) stream(x *exchange, dialect *chatDialect) {
 	for {
 		ev, err := stream.Next()
 		if err != nil {
-			s.endStream(x, events, chunks, out, err)
+			s.endStream(x, events, out, err)
 			return
 		}
 		out.data = chunks.Append(out.data, &ev)
@@ -187,17 +191,13 @@ func (s *Server) stream(x *exchange, dialect *chatDialect) {
 }
 
 // endStream writes the end of a stream: its last events after io.EOF, an error event after anything else.
-func (s *Server) endStream(x *exchange, events *eventWriter, chunks chunkWriter, out *buffer, err error) {
+func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, err error) {
 	if !errors.Is(err, io.EOF) {
 		if len(out.data) > 0 {
 			_ = events.write(out.data, false) // what came before the failure; without it the failure keeps its own status
 		}
 		s.failStream(x, events, asError(err))
 		return
-	}
-	out.data = chunks.Finish(out.data, nil) // a stream may end well without a usage event
-	if x.call.Request.IncludeUsage && x.call.Usage.Estimated {
-		out.data = chunks.Usage(out.data, x.call.Usage)
 	}
 	out.data = append(out.data, openai.Done...)
 	_ = events.write(out.data, true) // whoever left has left
@@ -245,7 +245,9 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		h["X-Litellm-Model-Group"] = []string{headerSafe(call.Request.Model)}
 		h["X-Litellm-Model-Name"] = []string{"bedrock/" + call.ModelID}
 		h["X-Litellm-Model-Region"] = []string{call.Region}
-		h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
+		if call.Endpoint != "" {
+			h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
+		}
 		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = none, none
 		h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -130,16 +131,10 @@ func TestConversationsGrowAtTheirEnd(t *testing.T) {
 // TestGoldenCasesAreReadable keeps the cases in a form that people can review.
 func TestGoldenCasesAreReadable(t *testing.T) {
 	order := []string{"params", "info", "settings", "path", "request", "answer", "upstream", "client"}
-	section := regexp.MustCompile(`(?m)^-- (\S+) --$`)
-	var files []string
-	for _, area := range []string{"answers", "completions", "errors", "format", "guardrails", "messages", "names", "params", "reasoning", "streams", "tools"} {
-		entries, err := os.ReadDir("testdata/golden/" + area)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range entries {
-			files = append(files, "testdata/golden/"+area+"/"+e.Name())
-		}
+	section := regexp.MustCompile(`(?m)^-- (\S+)( .+)? --$`)
+	files, err := filepath.Glob("testdata/golden/*/*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)

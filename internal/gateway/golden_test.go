@@ -14,7 +14,9 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
@@ -31,9 +33,13 @@ var update = flag.Bool("update", false, "write what came out into the golden fil
 //	path          the client's endpoint, /v1/chat/completions if absent; further lines are headers
 //	request       the client's body
 //	answer        AWS's answer: JSON, or "event {json}" lines of a stream ("chunk {json}" is InvokeModel's), or "HTTP status" with headers and a body
+//	answer 2      AWS's answer to the second call, answer 3 that to the third, …; further calls get the last of them
+//	answer to X   AWS's answer to calls whose body holds X, for calls that are made side by side; upstream then has them in
+//	              the order of their text
 //	upstream      what AWS got: method and path, then the body; "nothing" if it was not called. Whom the signature names is
 //	              shown where that is not us-east-1/bedrock.
-//	client        what the client got: status, headers of interest, body
+//	client        what the client got: status, headers of interest, body. Of a stream with several choices each one's chunks
+//	              stand together.
 //
 // All but the last two are written by hand, those are what is tested.
 func TestGolden(t *testing.T) {
@@ -53,10 +59,11 @@ func runGolden(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	sections := map[string]string{}
+	upstream := &scriptedUpstream{t: t}
 	for _, f := range archive.Files {
 		sections[f.Name] = string(f.Data)
+		upstream.learn(f.Name, string(f.Data))
 	}
-	upstream := &scriptedUpstream{t: t, answer: sections["answer"]}
 	server := httptest.NewServer(upstream)
 	defer server.Close()
 	g := newRig(t, goldenConfig(sections, server.URL), nil)
@@ -133,11 +140,42 @@ func goldenPath(text string) (string, http.Header) {
 	return path, header
 }
 
-// scriptedUpstream answers every call with one answer and remembers the calls.
+// scriptedUpstream gives the answers of a case and remembers the calls.
 type scriptedUpstream struct {
-	t      *testing.T
-	answer string
-	calls  []string
+	t       *testing.T
+	answers []string    // to the calls in their order
+	to      [][2]string // to calls whose body holds the first
+
+	mu    sync.Mutex // guards calls
+	calls []string
+}
+
+// learn takes an answer from a section of a case.
+func (u *scriptedUpstream) learn(section, text string) {
+	if body, ok := strings.CutPrefix(section, "answer to "); ok {
+		u.to = append(u.to, [2]string{body, text})
+	} else if section == "answer" || strings.HasPrefix(section, "answer ") {
+		u.answers = append(u.answers, text)
+		if want := fmt.Sprintf("answer %d", len(u.answers)); section != want && section != "answer" {
+			u.t.Fatalf("section %q where %q should be", section, want)
+		}
+	}
+}
+
+// next notes a call and returns the answer to it.
+func (u *scriptedUpstream) next(call, body string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls = append(u.calls, call)
+	for _, to := range u.to {
+		if strings.Contains(body, to[0]) {
+			return to[1]
+		}
+	}
+	if len(u.answers) == 0 {
+		return plainAnswer
+	}
+	return u.answers[min(len(u.calls), len(u.answers))-1]
 }
 
 const plainAnswer = `{"output":{"message":{"role":"assistant","content":[{"text":"ok"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3},"metrics":{"latencyMs":5}}`
@@ -163,12 +201,8 @@ func (u *scriptedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(&out, "%s: %s\n", name, r.Header.Get(name))
 	}
 	out.WriteString(pretty(randomSuffix.ReplaceAllString(string(body), "$1********")))
-	u.calls = append(u.calls, out.String())
+	answer := u.next(out.String(), string(body))
 	w.Header().Set("X-Amzn-Requestid", "aws-request-1")
-	answer := u.answer
-	if answer == "" {
-		answer = plainAnswer
-	}
 	switch {
 	case strings.HasPrefix(answer, "HTTP "):
 		writeScripted(w, answer)
@@ -195,8 +229,13 @@ func signedFor(authorization string) string {
 }
 
 func (u *scriptedUpstream) seen() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if len(u.calls) == 0 {
 		return "nothing\n"
+	}
+	if len(u.to) > 0 {
+		sort.Strings(u.calls)
 	}
 	return strings.Join(u.calls, "\n")
 }
@@ -280,7 +319,7 @@ func clientText(resp *http.Response, body string) string {
 	}
 	out.WriteString("\n")
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
-		for line := range strings.Lines(body) {
+		for _, line := range byChoice(body) {
 			// what is the same in all chunks says nothing about a case
 			line = regexp.MustCompile(`"id":"[^"]*","object":"[^"]*","created":\d+,"model":"[^"]*",`).ReplaceAllString(line, "")
 			if line != "\n" {
@@ -291,4 +330,29 @@ func clientText(resp *http.Response, body string) string {
 	}
 	out.WriteString(created.ReplaceAllString(pretty(body), `"created": 0`))
 	return out.String()
+}
+
+var choiceOf = regexp.MustCompile(`"choices": ?\[\{"index": ?(\d+)`)
+
+// byChoice returns the lines of a stream, those of each choice together: how choices mix is chance. What belongs to none
+// keeps its place behind them.
+func byChoice(body string) []string {
+	var choices [][]string
+	var rest []string
+	for line := range strings.Lines(body) {
+		m := choiceOf.FindStringSubmatch(line)
+		if m == nil {
+			rest = append(rest, line)
+			continue
+		}
+		index, err := strconv.Atoi(m[1])
+		if err != nil {
+			panic("golden case: " + line)
+		}
+		for len(choices) <= index {
+			choices = append(choices, nil)
+		}
+		choices[index] = append(choices[index], line)
+	}
+	return append(slices.Concat(choices...), rest...)
 }

@@ -91,7 +91,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	o := Options{
 		Engine: engine.New(engine.Options{
 			Catalog: cat, Router: table.Router, Connections: table.Connections, Recorder: g.books, Logger: logger, Debug: true,
-			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher,
+			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices,
 		}),
 		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: true,

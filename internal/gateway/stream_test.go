@@ -198,6 +198,110 @@ func TestClientThatLeavesBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+const twoChoices = `{"model":"claude","stream":true,"n":2,"messages":[{"role":"user","content":"x"}]}`
+
+func TestChoicesReachTheClientAsTheyCome(t *testing.T) {
+	u := newHandUpstream(t)
+	g := newRig(t, simConfig(u.url, withKey), nil)
+	answers := g.open(t.Context(), twoChoices)
+	one, two := <-u.calls, <-u.calls
+	one.send(startFrame) // the other has not even answered
+	resp := <-answers
+	defer resp.Body.Close()
+	lines := bufio.NewReader(resp.Body)
+	line := func(want string) int {
+		t.Helper()
+		for {
+			text, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, after, ok := strings.Cut(text, `"choices":[{"index":`); ok && strings.Contains(text, want) {
+				return int(after[0] - '0')
+			}
+		}
+	}
+	first := line(`"role"`)
+	one.send(textFrame)
+	if i := line("Hello"); i != first {
+		t.Errorf("choice %d, not %d", i, first)
+	}
+	two.send(startFrame + textFrame)
+	if i := line("Hello"); i != 1-first {
+		t.Errorf("choice %d, not %d", i, 1-first)
+	}
+	one.send(endFrames)
+	one.end()
+	if i := line(`"finish_reason":"stop"`); i != first {
+		t.Errorf("choice %d, not %d", i, first)
+	}
+	two.send(textFrame + endFrames)
+	two.end()
+	rest, err := io.ReadAll(lines)
+	if err != nil || strings.Count(string(rest), "[DONE]") != 1 || strings.Count(string(rest), `"finish_reason":"stop"`) != 1 {
+		t.Errorf("%v %q", err, rest)
+	}
+	if r := g.books.next(t); len(g.books.records) != 1 || r.Usage.Input != 20 || r.Usage.Output != 40 || r.UsageSource.String() != "aws" || r.Status != 200 {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestAFailureBeforeAnyChoiceHasItsStatus(t *testing.T) {
+	u := newHandUpstream(t)
+	g := newRig(t, simConfig(u.url, withKey), nil)
+	answers := g.open(t.Context(), twoChoices)
+	one, two := <-u.calls, <-u.calls
+	one.send("!throttlingException {\"message\":\"Too many\"}\n")
+	resp := <-answers
+	_ = resp.Body.Close()
+	<-two.gone // the other has ended
+	one.end()
+	two.end()
+	if resp.StatusCode != 429 {
+		t.Errorf("%v", resp.Status)
+	}
+	if r := g.books.next(t); r.Status != 429 || r.ErrorKind != "rate_limit" || r.ClientClosed {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestAFailureAmongChoicesEndsTheStream(t *testing.T) {
+	u := newHandUpstream(t)
+	g := newRig(t, simConfig(u.url, withKey), nil)
+	answers := g.open(t.Context(), twoChoices)
+	one, two := <-u.calls, <-u.calls
+	one.send(startFrame + textFrame)
+	resp := <-answers
+	two.send("!throttlingException {\"message\":\"Too many\"}\n")
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	<-one.gone
+	one.end()
+	two.end()
+	if err != nil || !strings.Contains(string(body), `data: {"error":{"message":"Too many"`) || strings.Contains(string(body), "[DONE]") || strings.Contains(string(body), `"finish_reason":"stop"`) {
+		t.Errorf("%v %q", err, body)
+	}
+}
+
+func TestClientThatLeavesEndsTheCallsOfAllChoices(t *testing.T) {
+	u := newHandUpstream(t)
+	g := newRig(t, simConfig(u.url, withKey), nil)
+	ctx, leave := context.WithCancel(t.Context())
+	answers := g.open(ctx, twoChoices)
+	one, two := <-u.calls, <-u.calls
+	one.send(startFrame + textFrame)
+	resp := <-answers
+	defer resp.Body.Close()
+	leave()
+	<-one.gone
+	<-two.gone
+	one.end()
+	two.end()
+	if r := g.books.next(t); !r.ClientClosed || r.UsageSource.String() != "estimated" || r.ErrorKind != "canceled" {
+		t.Errorf("record %+v", r)
+	}
+}
+
 func TestDrainReadsTheAnswerToItsEnd(t *testing.T) {
 	u := newHandUpstream(t)
 	g := newRig(t, simConfig(u.url, withKey+"  on_client_disconnect: drain\n"), nil)

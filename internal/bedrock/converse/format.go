@@ -74,7 +74,7 @@ func (e *encoder) planFormat() {
 		e.refuse("outputConfig", "outputConfig and response_format say the same: leave one out")
 		return
 	}
-	if e.m.native || e.m.nativeWhenThinking && e.think.on {
+	if !e.req.Policy.NoNativeFormat && (e.m.native || e.m.nativeWhenThinking && e.think.on) {
 		if schema, ok := nativeSchema(f.Schema, e.m.family == familyClaude); ok {
 			e.format.native, e.format.schema = true, schema
 			return

@@ -91,6 +91,22 @@ func host(service, region string, o EndpointOptions) string {
 	return ""
 }
 
+// IsPublic reports whether the endpoint is one of AWS's own public addresses of Bedrock, which everybody may know. Proxies,
+// load balancers and VPC endpoints are not, even under AWS's domains.
+func (e Endpoint) IsPublic() bool {
+	service, rest, _ := strings.Cut(e.URL.Host, ".")
+	region, domain, _ := strings.Cut(rest, ".")
+	if !strings.HasPrefix(service, "bedrock") || !ValidRegion(region) || e.URL.Path != "" {
+		return false
+	}
+	for _, p := range partitions {
+		if domain == p.domain || domain == p.dualStack {
+			return true
+		}
+	}
+	return false
+}
+
 // ValidRegion reports whether name has the shape of a region's name.
 func ValidRegion(name string) bool {
 	if name == "" || len(name) > 64 || name[0] == '-' || name[len(name)-1] == '-' {

@@ -108,3 +108,37 @@ func TestRegionNames(t *testing.T) {
 	f("-us", false)
 	f("us-", false)
 }
+
+func TestWhichEndpointsArePublic(t *testing.T) {
+	f := func(address string, want bool) {
+		t.Helper()
+		e, err := ResolveEndpoint("bedrock-runtime", "us-east-1", EndpointOptions{Override: address, AllowHTTP: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.IsPublic() != want {
+			t.Errorf("%s: %v", address, !want)
+		}
+	}
+	for _, region := range []string{"us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"} {
+		for _, o := range []EndpointOptions{{}, {FIPS: true}, {DualStack: true}} {
+			if e, err := ResolveEndpoint("bedrock-runtime", region, o); err != nil || !e.IsPublic() {
+				t.Errorf("%s with %+v: %v %v", region, o, e.URL, err)
+			}
+		}
+	}
+	f("https://bedrock-runtime.eu-west-1.amazonaws.com", true)
+	f("https://bedrock-runtime.eu-west-1.api.aws", true)
+	f("https://bedrock-runtime.eu-west-1.amazonaws.com/inner", false)
+	f("https://bedrock-runtime.eu-west-1.amazonaws.com:8443", false)
+	f("https://vpce-1-2.bedrock-runtime.us-east-1.vpce.amazonaws.com", false)
+	f("https://bedrock-runtime.us-east-1.vpce.amazonaws.com", false)
+	f("https://internal-lb-1.us-east-1.elb.amazonaws.com", false)
+	f("https://abc.execute-api.us-east-1.amazonaws.com", false)
+	f("https://bedrock-runtime.us-east-1.evilamazonaws.com", false)
+	f("https://bedrock-runtime.us-east-1.amazonaws.com.corp", false)
+	f("https://bedrock-runtime", false)
+	f("http://10.1.2.3", false)
+	f("http://127.0.0.1:4566", false)
+	f("https://proxy.corp/aws", false)
+}

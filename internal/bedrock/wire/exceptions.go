@@ -9,11 +9,12 @@ const (
 		"and see that the account has access to the model (Bedrock console, Model access)."
 	hintCredentials = "AWS refused the credentials that Outcrop signs with; the key that the client sent to Outcrop is not at fault."
 	hintClock       = "The clock of the machine that Outcrop runs on differs from AWS's."
-	hintProfile     = "Use the id or ARN of an inference profile that contains the model, such as the model id with the prefix us., eu., apac. or global."
-	hintFirstUser   = "Set user_continue_message for the model, or modify_params: true, to have such a turn added."
-	hintSameTurn    = "Set modify_params: true to have the turns parted."
-	hintIdentifier  = "Compare the model id with the models that Bedrock offers in this region."
-	hintUseCase     = "The account's owner must send in the provider's use case form once (Bedrock console, Model access)."
+	// HintProfile is given where a model needs an inference profile; who knows the model's profiles names them instead.
+	HintProfile    = "Use the id or ARN of an inference profile that contains the model, such as the model id with the prefix us., eu., apac. or global."
+	hintFirstUser  = "Set user_continue_message for the model, or modify_params: true, to have such a turn added."
+	hintSameTurn   = "Set modify_params: true to have the turns parted."
+	hintIdentifier = "Compare the model id with the models that Bedrock offers in this region."
+	hintUseCase    = "The account's owner must send in the provider's use case form once (Bedrock console, Model access)."
 )
 
 // exception says what one of AWS's exceptions means. The name alone decides, whatever the HTTP status beside it.
@@ -90,8 +91,8 @@ var exceptions = map[string]exception{
 	"UnsupportedOperationException": {kind: llm.KindInvalid},
 }
 
-// phrase is a text by which AWS tells apart what it gives one exception to. This is the only place where the words of a
-// message decide anything.
+// phrase is a text by which AWS tells apart what it gives one exception to. Beside refusals this is the only place
+// where the words of a message decide anything.
 type phrase struct {
 	// on is the exception's kind that the phrase refines: a throttle also says "Too many tokens", and stays a throttle.
 	on llm.Kind
@@ -122,7 +123,7 @@ var phrases = []phrase{
 	{llm.KindInvalid, []string{"context window"}, llm.KindContextWindow, CodeContextLength, "", "The prompt does not fit the model's context window."},
 
 	{llm.KindInvalid, []string{"model identifier is invalid"}, llm.KindNotFound, CodeModelNotFound, hintIdentifier, "The provided model identifier is invalid."},
-	{llm.KindInvalid, []string{"on-demand throughput isn"}, llm.KindInvalid, "", hintProfile, "Invocation of model ID anthropic.claude-3-7-sonnet-20250219-v1:0 with on-demand throughput isn’t supported. Retry your request with the ID or ARN of an inference profile that contains this model."},
+	{llm.KindInvalid, []string{"on-demand throughput isn"}, llm.KindInvalid, "", HintProfile, "Invocation of model ID anthropic.claude-3-7-sonnet-20250219-v1:0 with on-demand throughput isn’t supported. Retry your request with the ID or ARN of an inference profile that contains this model."},
 	{llm.KindInvalid, []string{"content filtered"}, llm.KindContentFilter, CodeContentPolicy, "", "The request's content filtered by the provider."},
 	{llm.KindInvalid, []string{"blocked by", "content filter"}, llm.KindContentFilter, CodeContentPolicy, "", "Output blocked by content filtering policy"},
 	{llm.KindInvalid, []string{"blocked by our content"}, llm.KindContentFilter, CodeContentPolicy, "", "This request has been blocked by our content filters."},

@@ -17,6 +17,17 @@ type Answer struct {
 	Model string
 	// Legacy answers with function_call instead of tool_calls.
 	Legacy bool
+	// Echo are the prompts of a completion that stand before the answers to them. Each has PerPrompt answers, 0 meaning one.
+	Echo      []llm.Message
+	PerPrompt int
+}
+
+// echo returns the prompt of an answer, if it is to be repeated.
+func (a *Answer) echo(index int) llm.Text {
+	if i := index / max(a.PerPrompt, 1); i < len(a.Echo) {
+		return a.Echo[i].Blocks[0].Text
+	}
+	return llm.Text{}
 }
 
 // FinishReason is OpenAI's word for why a model stopped. calls says whether the answer holds tool calls: the word must
@@ -46,19 +57,33 @@ func AppendChat(dst []byte, a *Answer, r *llm.Response) []byte {
 	dst = strconv.AppendInt(dst, a.Created, 10)
 	dst = append(dst, `,"model":`...)
 	dst = llm.AppendString(dst, a.Model)
-	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
+	dst = append(dst, `,"choices":[`...)
+	dst = appendChoice(dst, a, 0, r)
+	for i, further := range r.Further {
+		dst = appendChoice(append(dst, ','), a, i+1, further)
+	}
+	dst = append(dst, `],"usage":`...)
+	dst = AppendUsage(dst, r.Usage)
+	dst = appendTail(dst, &llm.Tail{Tier: r.Tier, Trace: r.Trace, Performance: r.Performance})
+	return append(dst, '}')
+}
+
+func appendChoice(dst []byte, a *Answer, index int, r *llm.Response) []byte {
+	dst = strconv.AppendInt(append(dst, `{"index":`...), int64(index), 10)
+	dst = append(dst, `,"message":{"role":"assistant","content":`...)
 	dst = appendContent(dst, r.Blocks)
 	var calls bool
 	dst, calls = appendCalls(dst, r.Blocks, a.Legacy)
 	dst = appendReasoning(dst, r.Blocks)
 	dst = appendAnnotations(dst, r.Blocks)
-	dst = appendProviderFields(dst, r)
+	var trace json.RawMessage
+	if index > 0 { // the first choice's stands at the top
+		trace = r.Trace
+	}
+	dst = appendProviderFields(dst, r, trace)
 	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
 	dst = append(dst, FinishReason(r.Stop, calls, a.Legacy)...)
-	dst = append(dst, `"}],"usage":`...)
-	dst = AppendUsage(dst, r.Usage)
-	dst = appendTail(dst, &llm.Tail{Tier: r.Tier, Trace: r.Trace, Performance: r.Performance})
-	return append(dst, '}')
+	return append(dst, `"}`...)
 }
 
 // appendContent joins the answer's text without separators. No text at all is null, as OpenAI has it.
@@ -175,12 +200,15 @@ func appendReasoning(dst []byte, blocks []llm.Block) []byte {
 }
 
 // appendProviderFields writes what OpenAI's shape has no place for, under LiteLLM's name.
-func appendProviderFields(dst []byte, r *llm.Response) []byte {
-	if r.StopRaw == "" && len(r.Fields) == 0 && !hasKind(r.Blocks, llm.BlockCitations) && !hasKind(r.Blocks, llm.BlockOther) {
+func appendProviderFields(dst []byte, r *llm.Response, trace json.RawMessage) []byte {
+	if r.StopRaw == "" && len(r.Fields) == 0 && len(trace) == 0 && !hasKind(r.Blocks, llm.BlockCitations) && !hasKind(r.Blocks, llm.BlockOther) {
 		return dst
 	}
 	dst = append(dst, `,"provider_specific_fields":{"stop_reason":`...)
 	dst = llm.AppendString(dst, r.StopRaw)
+	if len(trace) > 0 {
+		dst = append(append(dst, `,"trace":`...), trace...)
+	}
 	dst = appendReasoningBlocks(dst, r.Blocks)
 	dst = appendRawBlocks(dst, "citationsContent", llm.BlockCitations, r.Blocks)
 	dst = appendRawBlocks(dst, "other_content", llm.BlockOther, r.Blocks)

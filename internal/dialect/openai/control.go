@@ -18,6 +18,9 @@ type Control struct {
 	UserContinue, AssistantContinue *llm.Message
 	// CacheRules are cache_control_injection_points; nil means unsaid.
 	CacheRules []llm.CacheRule
+	// Prompts are those of a Completions request, one message each; Echo repeats them before the answers.
+	Prompts []llm.Message
+	Echo    bool
 	// Timeout replaces the deployment's total time-out; 0 means unsaid.
 	Timeout time.Duration
 }

@@ -41,6 +41,15 @@ func appendStop(list []string, word string) []string {
 	return append(list, word)
 }
 
+// choices reads n. How many are too many is not for the dialect to say.
+func (d *decoder) choices() error {
+	n, err := d.int("n", 1)
+	if err == nil {
+		d.req.N = int(*n)
+	}
+	return err
+}
+
 func (d *decoder) streamOptions() error {
 	return d.present("stream_options", func(name []byte) (err error) {
 		if string(name) == "include_usage" {

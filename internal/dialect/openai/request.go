@@ -84,6 +84,8 @@ const (
 	memberGuardrail
 	memberBetas
 	memberExtraBody
+	memberN
+	memberEcho
 )
 
 func (m memberSet) has(bit uint) bool { return m&(1<<bit) != 0 }
@@ -131,6 +133,8 @@ func (d *decoder) member(key []byte) error {
 		return d.one(memberTopK, "top_k", func() (err error) { r.TopK, err = d.int("top_k", 0); return })
 	case "stop":
 		return d.one(memberStop, "stop", d.stop)
+	case "n":
+		return d.one(memberN, "n", d.choices)
 	case "stream":
 		return d.one(memberStream, "stream", func() (err error) { r.Stream, err = d.bool("stream"); return })
 	case "stream_options":
@@ -210,7 +214,7 @@ func (d *decoder) otherMember(name string) error {
 // isOpenAIParameter tells OpenAI's own parameters, which a codec must support, drop or refuse, from the provider's.
 func isOpenAIParameter(name string) bool {
 	switch name {
-	case "n", "seed", "logit_bias", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "prediction", "modalities",
+	case "seed", "logit_bias", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "prediction", "modalities",
 		"audio", "store", "verbosity", "prompt_cache_key", "prompt_cache_retention", "web_search_options", "context_management", "moderation":
 		return true
 	}
@@ -220,7 +224,7 @@ func isOpenAIParameter(name string) bool {
 // parameterKind is the JSON kind of those of OpenAI's parameters that have one kind only, 0 for the others.
 func parameterKind(name string) jsonscan.Kind {
 	switch name {
-	case "n", "seed", "top_logprobs", "presence_penalty", "frequency_penalty":
+	case "seed", "top_logprobs", "presence_penalty", "frequency_penalty":
 		return jsonscan.KindNumber
 	case "logit_bias", "audio", "prediction", "web_search_options":
 		return jsonscan.KindObject

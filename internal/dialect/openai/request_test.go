@@ -281,7 +281,7 @@ func TestTools(t *testing.T) {
 func TestCompletionPrompt(t *testing.T) {
 	f := func(body, want, param string) {
 		t.Helper()
-		req, _, err := DecodeCompletion([]byte(body))
+		req, control, err := DecodeCompletion([]byte(body))
 		var e *llm.Error
 		if errors.As(err, &e) {
 			if e.Param != param {
@@ -289,19 +289,91 @@ func TestCompletionPrompt(t *testing.T) {
 			}
 			return
 		}
-		if err != nil || param != "" || sketch(req) != want {
+		if err != nil || len(req.Messages) != 1 || len(control.Prompts) == 0 || sketch(req) != sketch(&llm.Request{Messages: control.Prompts[:1]}) {
 			t.Errorf("%s: got %v, %v", body, req, err)
+			return
+		}
+		if got := sketch(&llm.Request{Messages: control.Prompts}); param != "" || got != want {
+			t.Errorf("%s: got %s", body, got)
 		}
 	}
+	long := func(n int) string { return `{"model":"m","prompt":["x"` + strings.Repeat(`,"x"`, n-1) + `]}` }
 	f(`{"model":"m","prompt":"hi","max_tokens":5,"echo":false,"best_of":1,"suffix":null}`, `u["hi"]`, "")
 	f(`{"model":"m","prompt":["hi"]}`, `u["hi"]`, "")
-	f(`{"model":"m","prompt":["a","b"]}`, "", "prompt[1]")
-	f(`{"model":"m","prompt":[1,2]}`, "", "prompt[0]")
+	f(`{"model":"m","prompt":["a","b"]}`, `u["a"] u["b"]`, "")
+	f(`{"model":"m","prompt":["a","b"],"user_continue_message":"go"}`, `u["a"] u["b"]`, "")
+	f(`{"model":"m","user_continue_message":{"role":"user","content":"go"},"prompt":["a","b"]}`, `u["a"] u["b"]`, "")
+	f(long(32), strings.TrimSpace(strings.Repeat(`u["x"] `, 32)), "")
+	f(long(33), "", "prompt")
+	f(`{"model":"m","prompt":["a",""]}`, "", "prompt[1]")
+	f(`{"model":"m","prompt":["a",{}]}`, "", "prompt[1]")
+	f(`{"model":"m","prompt":["a",null]}`, "", "prompt[1]")
+	f(`{"model":"m","prompt":[1,2]}`, "", "prompt")
+	f(`{"model":"m","prompt":[[1,2],[3]]}`, "", "prompt")
+	f(`{"model":"m","prompt":["a",1]}`, "", "prompt")
+	f(`{"model":"m","prompt":7}`, "", "prompt")
+	f(`{"model":"m","prompt":"a","prompt":"b"}`, "", "prompt")
 	f(`{"model":"m","prompt":""}`, "", "prompt")
+	f(`{"model":"m","prompt":[]}`, "", "prompt")
+	f(`{"model":"m","prompt":null}`, "", "prompt")
+	f(`{"model":"m","prompt":"a","echo":1}`, "", "echo")
+	f(`{"model":"m","prompt":"a","n":0}`, "", "n")
 	f(`{"model":"m"}`, "", "prompt")
 	f(`{"prompt":"hi"}`, "", "model")
 	f(`{"model":"m","messages":[]}`, "", "messages")
 	f(`[]`, "", "request_body")
+}
+
+func TestHowManyChoices(t *testing.T) {
+	f := func(n string, want int) {
+		t.Helper()
+		req, _, err := DecodeChat([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],"n":` + n + `}`))
+		var e *llm.Error
+		switch {
+		case want < 0:
+			if !errors.As(err, &e) || e.Param != "n" {
+				t.Errorf("%s: %v", n, err)
+			}
+		case err != nil || req.N != want || len(req.Params) > 0:
+			t.Errorf("%s: %+v, %v", n, req, err)
+		}
+	}
+	f("null", 0)
+	f("1", 1)
+	f("8", 8)
+	f("2.0", 2)
+	f("0", -1)
+	f("-3", -1)
+	f("1.5", -1)
+	f(`"2"`, -1)
+	f("true", -1)
+	f("[2]", -1)
+	f("1e99", -1)
+}
+
+func FuzzDecodeCompletion(f *testing.F) {
+	for _, seed := range []string{
+		`{"model":"m","prompt":"hi","echo":true,"n":2}`, `{"model":"m","prompt":["a","b"],"stream":true,"suffix":"x"}`, `{"model":"m","prompt":[[1],2]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		req, control, err := DecodeCompletion(body)
+		if err != nil {
+			var e *llm.Error
+			if !errors.As(err, &e) || e.Kind != llm.KindInvalid || e.Param == "" {
+				t.Fatalf("%q: an error that names no field: %v", body, err)
+			}
+			return
+		}
+		if !json.Valid(body) || len(req.Messages) != 1 || len(control.Prompts) == 0 || len(control.Prompts) > maxPrompts {
+			t.Fatalf("%q was accepted: %+v", body, req)
+		}
+		a := Answer{Echo: control.Prompts, PerPrompt: req.N}
+		if out := AppendCompletion(nil, &a, &llm.Response{Further: make([]*llm.Response, 0)}); !json.Valid(out) {
+			t.Fatalf("%q is echoed as %s", body, out)
+		}
+	})
 }
 
 func FuzzDecodeChat(f *testing.F) {

@@ -16,10 +16,12 @@ const Done = "data: [DONE]\n\n"
 // are counted from 0 whatever AWS's block numbers are, and the finish chunk waits for the usage, so that what AWS says
 // at the end can ride on it.
 type Chunks struct {
-	head         []byte // `data: {"id":…,"choices":[{"index":0,"delta":`, the same in every chunk
+	head         []byte // `data: {"id":…,"choices":[{"index":0,"delta":`, the same in every chunk of a choice
+	choiceAt     int    // where the choice begins in head
 	tail         string // `,"finish_reason":null}]}\n\n`, the same in every chunk but the last
 	includeUsage bool
 	legacy       bool
+	further      []*Chunks // those of the choices after the first
 
 	started   bool
 	stop      llm.StopReason
@@ -46,6 +48,8 @@ func NewChunks(a *Answer, includeUsage bool) *Chunks {
 	c.head = append(c.head, `,"model":`...)
 	c.head = llm.AppendString(c.head, a.Model)
 	c.head = append(c.head, `,"choices":[`...)
+	c.choiceAt = len(c.head)
+	c.head = append(c.head, `{"index":0,"delta":`...)
 	c.tail = `,"finish_reason":null}]}` + "\n\n"
 	if includeUsage {
 		c.tail = `,"finish_reason":null}],"usage":null}` + "\n\n"
@@ -53,10 +57,22 @@ func NewChunks(a *Answer, includeUsage bool) *Chunks {
 	return c
 }
 
-const choice = `{"index":0,"delta":`
+// choice returns the writer of a choice after the first.
+func (c *Chunks) choice(index int) *Chunks {
+	for i := len(c.further) + 1; i <= index; i++ {
+		f := &Chunks{choiceAt: c.choiceAt, tail: c.tail, includeUsage: c.includeUsage, legacy: c.legacy}
+		f.head = append(append(f.head, c.head[:c.choiceAt]...), `{"index":`...)
+		f.head = append(strconv.AppendInt(f.head, int64(i), 10), `,"delta":`...)
+		c.further = append(c.further, f)
+	}
+	return c.further[index-1]
+}
 
 // Append appends the chunks that ev makes, often none and at most a few.
 func (c *Chunks) Append(dst []byte, ev *llm.Event) []byte {
+	if ev.Choice > 0 {
+		c = c.choice(int(ev.Choice))
+	}
 	if ev.Kind == llm.EventText { // the common case first
 		if ev.Text.IsEmpty() {
 			return dst
@@ -64,7 +80,7 @@ func (c *Chunks) Append(dst []byte, ev *llm.Event) []byte {
 		c.cited.text(ev)
 		dst = c.start(dst)
 		dst = append(dst, c.head...)
-		dst = append(dst, choice+`{"content":`...)
+		dst = append(dst, `{"content":`...)
 		dst = ev.Text.AppendJSON(dst)
 		dst = append(dst, '}')
 		return append(dst, c.tail...)
@@ -108,7 +124,6 @@ func (c *Chunks) start(dst []byte) []byte {
 
 func (c *Chunks) delta(dst []byte, delta string) []byte {
 	dst = append(dst, c.head...)
-	dst = append(dst, choice...)
 	dst = append(dst, delta...)
 	return append(dst, c.tail...)
 }
@@ -118,7 +133,7 @@ func (c *Chunks) think(dst []byte, ev *llm.Event) []byte {
 		return dst
 	}
 	dst = append(dst, c.head...)
-	dst = append(dst, choice+`{`...)
+	dst = append(dst, `{`...)
 	switch ev.Kind {
 	case llm.EventThinking:
 		dst = append(dst, `"reasoning_content":`...)
@@ -166,9 +181,9 @@ func (c *Chunks) call(dst []byte, ev *llm.Event) []byte {
 	}
 	dst = append(dst, c.head...)
 	if c.legacy {
-		dst = append(dst, choice+`{"function_call":{"name":`...)
+		dst = append(dst, `{"function_call":{"name":`...)
 	} else {
-		dst = append(dst, choice+`{"tool_calls":[{"index":`...)
+		dst = append(dst, `{"tool_calls":[{"index":`...)
 		dst = strconv.AppendInt(dst, int64(k), 10)
 		dst = append(dst, `,"id":`...)
 		dst = llm.AppendString(dst, ev.ToolID)
@@ -201,12 +216,12 @@ func (c *Chunks) input(dst []byte, block int32, fragment llm.Text) []byte {
 	c.calls[k].input = true
 	dst = append(dst, c.head...)
 	if c.legacy {
-		dst = append(dst, choice+`{"function_call":{"arguments":`...)
+		dst = append(dst, `{"function_call":{"arguments":`...)
 		dst = fragment.AppendJSON(dst)
 		dst = append(dst, `}}`...)
 		return append(dst, c.tail...)
 	}
-	dst = append(dst, choice+`{"tool_calls":[{"index":`...)
+	dst = append(dst, `{"tool_calls":[{"index":`...)
 	dst = strconv.AppendInt(dst, int64(k), 10)
 	dst = append(dst, `,"function":{"arguments":`...)
 	dst = fragment.AppendJSON(dst)
@@ -219,7 +234,7 @@ func (c *Chunks) other(dst []byte, name string, ev *llm.Event) []byte {
 		return dst
 	}
 	dst = append(dst, c.head...)
-	dst = append(dst, choice+`{"provider_specific_fields":{"`...)
+	dst = append(dst, `{"provider_specific_fields":{"`...)
 	dst = append(dst, name...)
 	dst = append(dst, `":`...)
 	dst = append(dst, ev.Raw...)
@@ -236,7 +251,7 @@ func (c *Chunks) Finish(dst []byte, tail *llm.Tail) []byte {
 	c.finished = true
 	dst = c.start(dst)
 	dst = append(dst, c.head...)
-	dst = append(dst, choice+`{`...)
+	dst = append(dst, `{`...)
 	if c.cited.close(); len(c.cited.list.json) > 0 {
 		dst = append(append(append(dst, `"annotations":[`...), c.cited.list.json...), ']')
 	}
@@ -265,7 +280,7 @@ func (c *Chunks) Finish(dst []byte, tail *llm.Tail) []byte {
 
 // Usage appends the usage chunk, which has no choices.
 func (c *Chunks) Usage(dst []byte, u llm.Usage) []byte {
-	dst = append(dst, c.head...)
+	dst = append(dst, c.head[:c.choiceAt]...)
 	dst = append(dst, `],"usage":`...)
 	dst = AppendUsage(dst, u)
 	return append(dst, "}\n\n"...)

@@ -97,6 +97,63 @@ func TestChunks(t *testing.T) {
 		`{"index":0,"delta":{},"finish_reason":"stop"}],"provider_specific_fields":{"stop_reason":"end_turn","trace":{"guardrail":{}}},"service_tier":"flex","trace":{"guardrail":{}}`)
 }
 
+func TestChunksOfSeveralChoices(t *testing.T) {
+	f := func(c interface {
+		Append([]byte, *llm.Event) []byte
+	}, events []llm.Event, want ...string,
+	) {
+		t.Helper()
+		var out []byte
+		for i := range events {
+			out = c.Append(out, &events[i])
+		}
+		for i, event := range strings.Split(strings.TrimSuffix(string(out), "\n\n"), "\n\n") {
+			_, choices, _ := strings.Cut(event, `"choices":`)
+			if i >= len(want) || choices != want[i]+"}" {
+				t.Errorf("event %d: %s", i, choices)
+			}
+		}
+	}
+	text := func(choice uint16, s string) llm.Event {
+		return llm.Event{Kind: llm.EventText, Choice: choice, Text: llm.NewText(s)}
+	}
+	events := []llm.Event{
+		{Kind: llm.EventStart, Choice: 2},
+		text(2, "c"), text(0, "a"), text(1, "b"), text(2, "d"),
+		{Kind: llm.EventStop, Choice: 1, Stop: llm.StopLength, StopRaw: "max_tokens"},
+		{Kind: llm.EventUsage, Choice: 1},
+		{Kind: llm.EventStop, Choice: 0, Stop: llm.StopEnd},
+		{Kind: llm.EventUsage, Choice: 0, Tail: &llm.Tail{Tier: "flex"}},
+		{Kind: llm.EventUsage, Choice: 2},
+		{Kind: llm.EventUsage, Usage: &llm.Usage{Input: 1, Output: 2}},
+	}
+	const usage = `[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"prompt_tokens_details":{"cached_tokens":0}}`
+	f(NewChunks(testAnswer, true), events,
+		`[{"index":2,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null`,
+		`[{"index":2,"delta":{"content":"c"},"finish_reason":null}],"usage":null`,
+		`[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null`,
+		`[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null`,
+		`[{"index":1,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null`,
+		`[{"index":1,"delta":{"content":"b"},"finish_reason":null}],"usage":null`,
+		`[{"index":2,"delta":{"content":"d"},"finish_reason":null}],"usage":null`,
+		`[{"index":1,"delta":{},"finish_reason":"length"}],"usage":null,"provider_specific_fields":{"stop_reason":"max_tokens"}`,
+		`[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null,"service_tier":"flex"`,
+		`[{"index":2,"delta":{},"finish_reason":"stop"}],"usage":null`, usage)
+	a := *testAnswer
+	a.PerPrompt = 2
+	for _, prompt := range []string{"P", "Q"} {
+		a.Echo = append(a.Echo, llm.Message{Blocks: []llm.Block{{Text: llm.NewText(prompt)}}})
+	}
+	f(NewCompletionChunks(&a, true), events,
+		`[{"index":2,"text":"Q","logprobs":null,"finish_reason":null}],"usage":null`, `[{"index":2,"text":"c","logprobs":null,"finish_reason":null}],"usage":null`,
+		`[{"index":0,"text":"P","logprobs":null,"finish_reason":null}],"usage":null`, `[{"index":0,"text":"a","logprobs":null,"finish_reason":null}],"usage":null`,
+		`[{"index":1,"text":"P","logprobs":null,"finish_reason":null}],"usage":null`, `[{"index":1,"text":"b","logprobs":null,"finish_reason":null}],"usage":null`,
+		`[{"index":2,"text":"d","logprobs":null,"finish_reason":null}],"usage":null`,
+		`[{"index":1,"text":"","logprobs":null,"finish_reason":"length"}],"usage":null`,
+		`[{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}],"usage":null,"service_tier":"flex"`,
+		`[{"index":2,"text":"","logprobs":null,"finish_reason":"stop"}],"usage":null`, usage)
+}
+
 func TestFinishReasons(t *testing.T) {
 	f := func(stop llm.StopReason, calls, legacy bool, want string) {
 		t.Helper()

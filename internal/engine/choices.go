@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// maxParallel bounds the upstream calls that one request makes at a time.
+const maxParallel = 8
+
+// choices returns how many answers are asked for: n to each prompt. Every one is an upstream call of its own.
+func (c *Call) choices() int { return max(c.Request.N, 1) * max(len(c.Prompts), 1) }
+
+func (e *Engine) checkChoices(r *llm.Request) *llm.Error {
+	if r.N >= 0 && r.N <= e.o.MaxChoices {
+		return nil
+	}
+	return llm.Invalid("n", "n must be between 1 and "+strconv.Itoa(e.o.MaxChoices)+", not "+strconv.Itoa(r.N))
+}
+
+// parts are the upstream calls that a call is made of, in the order of its answers.
+type parts struct {
+	list []part
+	// plans are those of the prompts after the first.
+	plans []*plan
+	next  atomic.Int64
+}
+
+// part is one upstream call: a copy of the whole one, with results of its own. The parts of one prompt share its request,
+// which they do not change, and what is sent.
+type part struct {
+	call *Call
+	plan *plan
+	// met says that the whole call knows of the part's answer.
+	met bool
+}
+
+// split makes the parts of a call. first is the plan of its first prompt; the others are encoded here, each once. The
+// caller releases the parts.
+func (e *Engine) split(call *Call, first *plan) (*parts, *llm.Error) {
+	ps := &parts{list: make([]part, 0, call.choices())}
+	p := first
+	for i := range max(len(call.Prompts), 1) {
+		r := copyOf(call.Request)
+		if i > 0 {
+			r.Messages = call.Prompts[i : i+1]
+			injectCachePoints(r, r.Policy.CacheRules)
+			var failed *llm.Error
+			if p, failed = e.encode(call, call.target, r); failed != nil {
+				ps.release()
+				return nil, failed
+			}
+			ps.plans = append(ps.plans, p)
+		}
+		for range max(r.N, 1) {
+			c := *call
+			c.Request = r
+			ps.list = append(ps.list, part{call: &c, plan: p})
+		}
+	}
+	return ps, nil
+}
+
+// copyOf returns a copy of a request that can be encoded, and lose things, while others do so with theirs.
+func copyOf(r *llm.Request) *llm.Request {
+	c := *r
+	c.Losses = slices.Clip(c.Losses)
+	return &c
+}
+
+func (ps *parts) release() {
+	for _, p := range ps.plans {
+		p.body.Release()
+	}
+}
+
+// take returns the number of a part that nobody has begun; it is beyond the list when there is none.
+func (ps *parts) take() int { return int(ps.next.Add(1)) - 1 }
+
+// workers is how many parts are under way at once.
+func (ps *parts) workers() int { return min(len(ps.list), maxParallel) }
+
+// chatAll answers a call that asks for several answers. The first failure ends them all.
+func (e *Engine) chatAll(ctx context.Context, call *Call, first *plan) (*llm.Response, *llm.Error) {
+	ps, failed := e.split(call, first)
+	if failed != nil {
+		return nil, failed
+	}
+	defer ps.release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make([]*llm.Response, len(ps.list))
+	var (
+		workers sync.WaitGroup
+		once    sync.Once
+		failure *llm.Error // the first, which is the cause of the others
+	)
+	for range ps.workers() {
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			for i := ps.take(); i < len(ps.list); i = ps.take() {
+				failed := e.guarded(func() (failed *llm.Error) {
+					answers[i], failed = e.answer(ctx, ps.list[i].call, ps.list[i].plan)
+					return failed
+				})
+				if failed != nil {
+					once.Do(func() { failure = failed })
+					cancel()
+					return
+				}
+			}
+		}()
+	}
+	workers.Wait()
+	call.sum(ps)
+	if failure != nil {
+		return nil, e.failed(call, failure)
+	}
+	resp := answers[0]
+	resp.Usage, resp.Further = call.Usage, answers[1:]
+	return resp, nil
+}
+
+// guarded runs work in a goroutine of the engine's own, where a panic would end the process.
+func (e *Engine) guarded(work func() *llm.Error) (failed *llm.Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.o.Logger.Error("panic in an upstream call", "panic", p, "stack", string(debug.Stack()))
+			failed = &llm.Error{Kind: llm.KindInternal, Message: "internal error", Cause: fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	return work()
+}
+
+// sum gathers what the parts have come to, when all have ended.
+func (c *Call) sum(ps *parts) {
+	c.costKnown = true
+	for i := range ps.list {
+		p := ps.list[i].call
+		if p.sent.IsZero() {
+			continue
+		}
+		c.meet(p)
+		earlier(&c.sent, p.sent)
+		earlier(&c.firstToken, p.firstToken)
+		if p.answered.After(c.answered) {
+			c.answered = p.answered
+		}
+		if c.Tier == "" {
+			c.Tier = p.Tier
+		}
+		if p.HasUsage {
+			c.Usage, c.HasUsage = c.Usage.Plus(p.Usage), true
+			c.cost, c.costKnown = c.cost+p.cost, c.costKnown && p.costKnown
+		}
+	}
+	c.costKnown = c.costKnown && c.HasUsage
+}
+
+// meet takes over what can be said of the whole call as soon as a part has been answered.
+func (c *Call) meet(p *Call) {
+	if c.RequestID == "" {
+		c.Upstream, c.RequestID = p.Upstream, p.RequestID
+	}
+	for _, l := range p.Request.Losses {
+		c.Request.Lose(l.Path, l.Why)
+	}
+}
+
+// earlier keeps the earlier of two times; the zero time is none.
+func earlier(t *time.Time, other time.Time) {
+	if t.IsZero() || !other.IsZero() && other.Before(*t) {
+		*t = other
+	}
+}
