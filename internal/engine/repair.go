@@ -41,6 +41,9 @@ func (e *Engine) resend(ctx context.Context, call *Call, p *plan, stream bool, r
 
 // mend returns the call to make after a refusal, nil if the refusal is final. All ways out of a refusal begin here.
 func (e *Engine) mend(call *Call, p *plan, refusal error) *plan {
+	if wire.RefusalOf(refusal, nil).Converse {
+		return e.withoutConverse(call, p)
+	}
 	r := mended(call.Request, refusal)
 	if r == nil {
 		return nil
@@ -59,6 +62,21 @@ func (e *Engine) mend(call *Call, p *plan, refusal error) *plan {
 		return nil
 	}
 	call.Request = r
+	return again
+}
+
+// withoutConverse plans the call through InvokeModel, nil if that is no way for it.
+func (e *Engine) withoutConverse(call *Call, p *plan) *plan {
+	t := e.onInvoke(p.target)
+	if t == nil {
+		return nil
+	}
+	r := copyOf(call.Request)
+	again, failed := e.encode(call, t, r)
+	if failed != nil {
+		return nil
+	}
+	call.Request, call.target, call.Deployment = r, t, t.deployment
 	return again
 }
 

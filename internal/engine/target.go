@@ -12,6 +12,7 @@ import (
 
 // target is a deployment with everything about it that does not change from call to call.
 type target struct {
+	key        targetKey
 	deployment *router.Deployment // with the "*" of a wildcard filled in
 	client     *wire.Client
 	region, id string // id goes into the URL
@@ -22,6 +23,37 @@ type target struct {
 	price      catalog.Price
 	priced     bool
 	warning    string
+}
+
+// onInvoke returns the target for a model that Converse turned out not to serve, and remembers it: nobody is sent to
+// Converse again. It is nil where the name asked for Converse, or where the family's body is not known.
+func (e *Engine) onInvoke(t *target) *target {
+	ref := t.deployment.Ref
+	if ref.Route != catalog.RouteConverse || ref.Forced || !invoke.Serves(ref) {
+		return nil
+	}
+	d, next := *t.deployment, *t
+	d.Ref.Route = catalog.RouteInvoke
+	next.deployment = &d
+	next.route()
+	e.targets.CompareAndSwap(t.key, t, &next)
+	return &next
+}
+
+// route sets the paths of the deployment's route.
+func (t *target) route() {
+	m := t.deployment.Ref.Model
+	switch t.deployment.Ref.Route {
+	case catalog.RouteConverseLike: // the address is whole
+		t.plain, t.stream, t.streams = "", "", true
+	case catalog.RouteInvoke:
+		t.plain, t.stream, t.streams = wire.ModelPath(t.id, "invoke"), wire.ModelPath(t.id, "invoke-with-response-stream"), m.Streams()
+	default:
+		t.plain, t.stream, t.streams = wire.ModelPath(t.id, "converse"), wire.ModelPath(t.id, "converse-stream"), m.ConverseStreams()
+	}
+	if !t.streams {
+		t.stream = t.plain
+	}
 }
 
 type targetKey struct {
@@ -46,6 +78,7 @@ func (e *Engine) find(model string) (*target, *llm.Error) {
 	if failed != nil {
 		return nil, failed
 	}
+	t.key = key
 	if e.count.Add(1) <= maxTargets {
 		e.targets.Store(key, t)
 	}
@@ -113,18 +146,7 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	if client.Endpoint().IsPublic() {
 		t.endpoint = client.URL("")
 	}
-	t.streams = d.Ref.Model.ConverseStreams()
-	t.plain, t.stream = wire.ModelPath(t.id, "converse"), wire.ModelPath(t.id, "converse-stream")
-	switch d.Ref.Route {
-	case catalog.RouteConverseLike: // the address is whole
-		t.plain, t.stream = "", ""
-	case catalog.RouteInvoke:
-		t.streams = d.Ref.Model.Streams()
-		t.plain, t.stream = wire.ModelPath(t.id, "invoke"), wire.ModelPath(t.id, "invoke-with-response-stream")
-	}
-	if !t.streams {
-		t.stream = t.plain
-	}
+	t.route()
 	t.price, t.priced = e.o.Catalog.Price(d.Ref, t.region)
 	if len(d.Prices) > 0 {
 		t.price = catalog.Override(t.price, d.Prices)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/router"
 )
 
@@ -141,4 +142,25 @@ func TestWhatIsBehindAWildcard(t *testing.T) {
 	f("us.anthropic.*", []string{"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}, []string{"us.amazon.nova-pro-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"})
 	f("bedrock/*mythos-5", []string{"bedrock/us.anthropic.claude-mythos-5"}, []string{"bedrock/anthropic.claude-mythos-5"}) // can be called by a profile only
 	f("m", nil, []string{"m"})
+}
+
+func TestWhatConverseRefusesIsRememberedForInvokeModel(t *testing.T) {
+	e := newBench(t, nil, &router.Deployment{Group: "m", Model: "bedrock/foo.bar-v1"}, &router.Deployment{Group: "forced", Model: "bedrock/converse/foo.bar-v1"},
+		&router.Deployment{Group: "opaque", Model: "bedrock/arn:aws:bedrock:us-east-1:123456789012:imported-model/x"})
+	for _, name := range []string{"forced", "opaque"} {
+		found, failed := e.find(name)
+		if failed != nil || e.onInvoke(found) != nil {
+			t.Errorf("%s goes to InvokeModel (%v)", name, failed)
+		}
+	}
+	first, failed := e.find("m")
+	if failed != nil || first.deployment.Ref.Route != catalog.RouteConverse {
+		t.Fatalf("%v %+v", failed, first)
+	}
+	if next := e.onInvoke(first); next == nil || next.stream != "/model/foo.bar-v1/invoke-with-response-stream" {
+		t.Fatalf("%+v", next)
+	}
+	if again, failed := e.find("m"); failed != nil || again.deployment.Ref.Route != catalog.RouteInvoke || first.deployment.Ref.Route != catalog.RouteConverse {
+		t.Errorf("%v: the next call goes to %s", failed, again.deployment.Ref.Route)
+	}
 }

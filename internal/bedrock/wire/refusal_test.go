@@ -13,12 +13,12 @@ func TestWhatARefusalIsAbout(t *testing.T) {
 	f := func(message string, betas []string, want Refusal) {
 		t.Helper()
 		got := RefusalOf(ErrorFrom(400, awsHeader("ValidationException"), body(message)), betas)
-		if !slices.Equal(got.Betas, want.Betas) || got.Schema != want.Schema || got.Strict != want.Strict {
+		if !slices.Equal(got.Betas, want.Betas) || got.Schema != want.Schema || got.Strict != want.Strict || got.Converse != want.Converse {
 			t.Errorf("%q: got %+v, want %+v", message, got, want)
 		}
 	}
 	for _, p := range refusals {
-		f(p.sample, betas, Refusal{Schema: p.schema, Strict: p.strict})
+		f(p.sample, betas, Refusal{Schema: p.schema, Strict: p.strict, Converse: p.converse})
 	}
 	f("The model returned the following errors: Unexpected value(s) `context-1m-2025-08-07` for the `anthropic-beta` header.", betas, Refusal{Betas: betas[1:]})
 	f("Unknown beta flags: output-128k-2025-02-19, Context-1M-2025-08-07.", betas, Refusal{Betas: betas})
