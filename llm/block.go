@@ -81,12 +81,36 @@ type Block struct {
 }
 
 // Path locates a value in the client's request without the cost of a string per block: message and part number, each
-// counted from 0, -1 where there is none.
-type Path struct{ Message, Part int32 }
+// counted from 0, -1 where there is none, and the member of the message that holds the part.
+type Path struct {
+	Message, Part int32
+	In            PathMember
+}
 
-// String returns the place as errors name it: "messages[2].content[0]".
+// PathMember is the member of a message that a [Path] leads into.
+type PathMember uint8
+
+// The members. InMessage is the message as a whole.
+const (
+	InContent PathMember = iota
+	InMessage
+	InThinkingBlocks
+	InToolCalls
+)
+
+// String returns the place as errors name it: "messages[2].content[0]", "messages[2].tool_calls[1]", "messages[2]".
 func (p Path) String() string {
-	s := "messages[" + strconv.Itoa(int(p.Message)) + "].content"
+	s := "messages[" + strconv.Itoa(int(p.Message)) + "]"
+	switch p.In {
+	case InMessage:
+		return s
+	case InThinkingBlocks:
+		s += ".thinking_blocks"
+	case InToolCalls:
+		s += ".tool_calls"
+	default:
+		s += ".content"
+	}
 	if p.Part >= 0 {
 		s += "[" + strconv.Itoa(int(p.Part)) + "]"
 	}

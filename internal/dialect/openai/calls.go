@@ -70,7 +70,11 @@ func (d *decoder) toolCall(blocks []llm.Block, i int) ([]llm.Block, error) {
 	case id == "":
 		return nil, missing("id")
 	}
+	from := len(blocks)
 	blocks = d.call(blocks, id, name, arguments, d.here(index("tool_calls", i)+".function.arguments"))
+	for j := range blocks[from:] {
+		blocks[from+j].Path.Part = int32(i) //nolint:gosec // bounded by the body's size
+	}
 	blocks[len(blocks)-1].Cache = cache
 	return blocks, nil
 }
@@ -138,7 +142,7 @@ func (d *decoder) call(blocks []llm.Block, id, name string, arguments []byte, pa
 			d.calls.extras[id] = append(d.calls.extras[id], callID)
 		}
 		blocks = append(blocks, llm.Block{
-			Kind: llm.BlockToolUse, Path: d.path(-1),
+			Kind: llm.BlockToolUse, Path: d.pathOf(llm.InToolCalls),
 			Tool: &llm.ToolBlock{ID: callID, Name: name, Input: input},
 		})
 	}

@@ -211,6 +211,9 @@ func (d *decoder) place(t *turn) error {
 		if !t.hasContent && len(t.content)+len(t.calls)+len(t.thinking) == 0 {
 			return missing("content")
 		}
+		for i := range t.thinking {
+			t.thinking[i].Path.In = llm.InThinkingBlocks
+		}
 		blocks := join(t.thinking, t.content, t.calls)
 		d.cacheLast(blocks, t.cache)
 		d.loseName(t)
@@ -242,7 +245,7 @@ func (d *decoder) loseName(t *turn) {
 func (d *decoder) result(id string, t *turn) {
 	from := len(d.blocks)
 	block := llm.Block{
-		Kind: llm.BlockToolResult, Cache: t.cache, Path: d.path(-1),
+		Kind: llm.BlockToolResult, Cache: t.cache, Path: d.pathOf(llm.InMessage),
 		Tool: &llm.ToolBlock{ID: id, Name: t.name, Result: t.content, Failed: t.failed},
 	}
 	if t.cache == nil && len(t.content) > 0 { // a cache point cannot stand inside a result: it moves behind
@@ -252,7 +255,7 @@ func (d *decoder) result(id string, t *turn) {
 	d.blocks = append(d.blocks, block)
 	for _, extra := range d.calls.merged(id) {
 		note := []llm.Block{d.textBlock(llm.NewText("(merged with "+id+")"), -1)}
-		d.blocks = append(d.blocks, llm.Block{Kind: llm.BlockToolResult, Path: d.path(-1), Tool: &llm.ToolBlock{ID: extra, Result: note}})
+		d.blocks = append(d.blocks, llm.Block{Kind: llm.BlockToolResult, Path: d.pathOf(llm.InMessage), Tool: &llm.ToolBlock{ID: extra, Result: note}})
 	}
 	d.add(llm.RoleUser, d.take(from))
 }
@@ -263,6 +266,11 @@ func (d *decoder) add(role llm.Role, blocks []llm.Block) {
 
 // take cuts the blocks since from off the arena; appending to them later cannot reach the arena.
 func (d *decoder) take(from int) []llm.Block { return d.blocks[from:len(d.blocks):len(d.blocks)] }
+
+// pathOf is the path of a member that has no parts.
+func (d *decoder) pathOf(member llm.PathMember) llm.Path {
+	return llm.Path{Message: d.calls.message - 1, Part: -1, In: member}
+}
 
 func (d *decoder) path(part int) llm.Path {
 	return llm.Path{Message: d.calls.message - 1, Part: int32(part)} //nolint:gosec // bounded by the body's size
