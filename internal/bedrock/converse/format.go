@@ -75,7 +75,7 @@ func (e *encoder) planFormat() {
 		return
 	}
 	if !e.req.Policy.NoNativeFormat && (e.m.native || e.m.nativeWhenThinking && e.think.on) {
-		if schema, ok := nativeSchema(f.Schema, e.m.family == familyClaude); ok {
+		if schema, ok := nativeSchema(e.normalSchema(f.Schema, -1), e.m.family == familyClaude); ok {
 			e.format.native, e.format.schema = true, schema
 			return
 		}
@@ -167,7 +167,7 @@ func (e *encoder) jsonToolSpec() {
 		e.dst = llm.AppendString(e.dst, e.format.tool)
 	}
 	e.dst = append(e.dst, `,"inputSchema":{"json":`...)
-	wrapped, err := e.schema(f.Schema)
+	wrapped, err := e.schema(e.normalSchema(f.Schema, -1))
 	if err != nil {
 		e.refuse("response_format.json_schema.schema", "not a JSON Schema")
 	}

@@ -219,7 +219,7 @@ func (e *encoder) toolSpec(i int, tool *llm.Tool) {
 		e.dst = tool.Description.AppendJSON(e.dst)
 	}
 	e.dst = append(e.dst, `,"inputSchema":{"json":`...)
-	switch wrapped, err := e.schema(tool.Schema); {
+	switch wrapped, err := e.schema(e.normalSchema(tool.Schema, i)); {
 	case err != nil:
 		e.refuse(toolParam(i, ".function.parameters"), "not a JSON Schema: it must be an object")
 		return

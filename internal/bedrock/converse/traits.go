@@ -41,7 +41,7 @@ type traits struct {
 	noSystem, noVision, noVideo, noAudio, noDocuments      bool
 	noTools, noToolChoice, noForcedTool, noStrict          bool
 	noSampling, noTopPBesideTemperature, noStop            bool
-	effortIsPlain                                          bool
+	effortIsPlain, noLookaround                            bool
 	noCache, noCacheInTools, noTTL5m, noTTL1h              bool
 	noResultImages, thinkTags                              bool
 	native, nativeWhenThinking, outputEffort, effortIsBeta bool
@@ -156,6 +156,8 @@ func (t *traits) readCaps(m *catalog.Model) {
 			t.noStrict = true
 		case "!sampling":
 			t.noSampling = true
+		case "!regex_lookaround":
+			t.noLookaround = true
 		case "!tool_result_images":
 			t.noResultImages = true
 		case "!cache", "!cache_breakpoint":
