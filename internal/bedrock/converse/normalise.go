@@ -96,7 +96,7 @@ func (n *schemaRewriter) schema(raw []byte, top bool) {
 
 // members appends the members of a schema but those in without, and reports whether there were any.
 func (n *schemaRewriter) members(raw []byte, top bool, without []string) bool {
-	any := false
+	written := false
 	for name, value := range jsonscan.Members(raw) {
 		switch {
 		case slices.Contains(without, name):
@@ -107,14 +107,14 @@ func (n *schemaRewriter) members(raw []byte, top bool, without []string) bool {
 			n.removed = true
 			continue
 		}
-		if any {
+		if written {
 			n.out = append(n.out, ',')
 		}
-		any = true
+		written = true
 		n.out = append(llm.AppendString(n.out, name), ':')
 		n.keyword(name, value)
 	}
-	return any
+	return written
 }
 
 // keyword appends the value of a schema's keyword, in which other schemas may stand.
@@ -205,7 +205,6 @@ func (n *schemaRewriter) reference(raw []byte, name string) bool {
 	beside := n.members(raw, false, without)
 	at := len(n.out)
 	if next := jsonscan.Text(jsonscan.Member(target, "$ref")); next != "" { // a reference to a reference
-		without = nil
 		n.schema(target, false)
 		if inner := bytes.TrimSpace(n.out[at:]); len(inner) > 2 { // its braces are ours already
 			inner = slices.Clone(inner[1 : len(inner)-1])
