@@ -104,6 +104,8 @@ type Policy struct {
 	Allowed []string
 	// UserContinue and AssistantContinue are put where AWS demands a turn of that side.
 	UserContinue, AssistantContinue *Message
+	// UnknownBetas says what becomes of feature flags that are not known.
+	UnknownBetas BetaPolicy
 	// CacheRules put cache points into the conversation by rule.
 	CacheRules []CacheRule
 	// GuardLastTurn has the guardrail judge the user's last messages only, where no text is marked for it.
@@ -114,6 +116,16 @@ type Policy struct {
 	// Prompt is how a model whose body is one text wants its conversation; nil is its family's usual way.
 	Prompt *Prompt
 }
+
+// BetaPolicy says what becomes of Anthropic's feature flags that a codec does not know.
+type BetaPolicy uint8
+
+// The policies. By default the flags pass: AWS knows best, and a flag that it refuses is left out at a second try.
+const (
+	BetasPass BetaPolicy = iota
+	BetasDrop
+	BetasRefuse
+)
 
 // CacheRule asks for cache points behind the last block of messages, or behind the last tool.
 type CacheRule struct {

@@ -109,6 +109,9 @@ type LitellmParams struct {
 	UserContinueMessage json.RawMessage `yaml:"user_continue_message" check:"message"`
 	// AssistantContinueMessage is the message that repairs a conversation where an assistant turn is missing.
 	AssistantContinueMessage json.RawMessage `yaml:"assistant_continue_message" check:"message"`
+	// UnknownAnthropicBetas says what becomes of anthropic-beta flags that Outcrop does not know: pass, drop (named in
+	// x-outcrop-loss) or refuse. Default: pass.
+	UnknownAnthropicBetas string `yaml:"unknown_anthropic_betas" check:"betas"`
 	// GuardrailLastUserTurn has the guardrail judge the user's last messages only, where no text is marked for it as
 	// guarded_text. Default: false, which has AWS judge the whole conversation.
 	GuardrailLastUserTurn bool `yaml:"guardrail_last_user_turn"`

@@ -24,6 +24,8 @@ var (
 		"chat", "completion", "embedding", "image_generation", "image_edit", "rerank", "responses",
 		"audio_transcription", "audio_speech", "moderation", "video_generation", "realtime", "batch", "ocr", "search", "guardrail",
 	}
+	// betaPolicies are what can become of unknown feature flags.
+	betaPolicies = []string{"pass", "drop", "refuse"}
 	// templates are the ways in which a conversation becomes one text.
 	templates = []string{"llama2", "llama3", "llama4", "chatml", "r1", "mistral"}
 	// schemes are the beginnings of database URLs that mean Postgres.
@@ -79,6 +81,10 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 				l.add(Error, n.at, path, Nearest(s, modes), "unknown %s %s", name, n.quote())
 			} else if s != "chat" && s != "completion" {
 				l.once("mode."+s, Warning, n.at, path, "models of mode %s are not served yet", s)
+			}
+		case "betas":
+			if !slices.Contains(betaPolicies, s) {
+				l.add(Error, n.at, path, Nearest(s, betaPolicies), "%s must be pass, drop or refuse, not %s", name, n.quote())
 			}
 		case "template":
 			if !slices.Contains(templates, s) {

@@ -186,6 +186,7 @@ var settings = map[Section][]Setting{
 		{"modify_params", Supported, ""},
 		{"user_continue_message", Supported, ""},
 		{"assistant_continue_message", Supported, ""},
+		{"unknown_anthropic_betas", Supported, ""},
 		{"guardrail_last_user_turn", Supported, ""},
 		{"default_max_tokens", Supported, ""},
 		{"prompt_template", Supported, ""},

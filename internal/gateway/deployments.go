@@ -120,7 +120,7 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 		Drain:    c.OnClientDisconnect(entry) == config.Drain, ForwardHeaders: forwards(c, entry.ModelName), Mode: entry.Info.Mode,
 		Policy: llm.Policy{
 			Drop: c.DropParams(entry), Modify: c.ModifyParams(entry), Allowed: p.AllowedOpenAIParams, MaxTokens: int64(p.DefaultMaxTokens),
-			GuardLastTurn: p.GuardrailLastUserTurn,
+			GuardLastTurn: p.GuardrailLastUserTurn, UnknownBetas: betaPolicy(p.UnknownAnthropicBetas),
 		},
 	}
 	if p.Order != nil {
@@ -237,6 +237,17 @@ func continueMessages(p *config.LitellmParams, d *router.Deployment) error {
 	}
 	d.Policy.UserContinue, d.Policy.AssistantContinue = control.UserContinue, control.AssistantContinue
 	return nil
+}
+
+func betaPolicy(word string) llm.BetaPolicy {
+	switch word {
+	case "drop":
+		return llm.BetasDrop
+	case "refuse":
+		return llm.BetasRefuse
+	default:
+		return llm.BetasPass
+	}
 }
 
 // promptOf reads how an imported model wants its conversation as one text.

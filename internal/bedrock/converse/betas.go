@@ -1,17 +1,90 @@
 package converse
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
-// uselessBetas are the beginnings of Anthropic's flags that mean nothing on Converse or are refused there: features of
-// Anthropic's own API and of InvokeModel. All other flags pass; AWS knows best.
-var uselessBetas = [...]string{
-	"prompt-caching-", "files-api-", "mcp-", "web-", "code-execution-", "skills-", "fast-mode-", "advisor-tool-", "claude-code-",
-	"oauth-", "context-management-", "compact-", "tool-search-tool-", "advanced-tool-use-",
+// betaRule says what becomes of one of Anthropic's feature flags on Bedrock.
+type betaRule struct {
+	// flag is the whole flag, or its beginning if it ends in "-".
+	flag string
+	// converse and invoke say on which routes it means something; elsewhere it is left out by name.
+	converse, invoke bool
+	// rename is Bedrock's own name of it.
+	rename string
+}
+
+const (
+	context1MBeta  = "context-1m-2025-08-07"
+	compactBeta    = "compact-2026-01-12"
+	contextBeta    = "context-management-2025-06-27"
+	effortBeta     = "effort-2025-11-24"
+	toolSearchBeta = "tool-search-tool-2025-10-19"
+)
+
+// betaRules are the flags that are known: those of Claude on Bedrock, and those of Anthropic's own API that mean nothing
+// there or are refused. The first match counts. What is not here follows the deployment's unknown_anthropic_betas.
+var betaRules = [...]betaRule{
+	{flag: "context-1m-", converse: true, invoke: true},
+	{flag: "computer-use-", converse: true, invoke: true},
+	{flag: "token-efficient-tools-", converse: true, invoke: true},
+	{flag: "interleaved-thinking-", converse: true, invoke: true},
+	{flag: "output-128k-", converse: true, invoke: true},
+	{flag: "dev-full-thinking-", converse: true, invoke: true},
+	{flag: "effort-", converse: true, invoke: true},
+	{flag: "fine-grained-tool-streaming-", converse: true, invoke: true},
+	{flag: "structured-outputs-", converse: true, invoke: true},
+	{flag: "context-management-", invoke: true},
+	{flag: "compact-", invoke: true},
+	{flag: "tool-search-tool-", invoke: true},
+	{flag: "advanced-tool-use-", invoke: true, rename: toolSearchBeta},
+	{flag: "prompt-caching-"},
+	{flag: "files-api-"},
+	{flag: "mcp-"},
+	{flag: "web-"},
+	{flag: "code-execution-"},
+	{flag: "skills-"},
+	{flag: "fast-mode-"},
+	{flag: "advisor-tool-"},
+	{flag: "claude-code-"},
+	{flag: "oauth-"},
+}
+
+// sentBeta returns the flag that goes up for a client's, "" for none.
+func (e *encoder) sentBeta(beta string) string {
+	const param = "anthropic_beta"
+	if !e.m.takesBetas() {
+		e.req.Lose(param+"."+beta, "unsupported")
+		return ""
+	}
+	for i := range betaRules {
+		r := &betaRules[i]
+		if beta != r.flag && (!strings.HasSuffix(r.flag, "-") || !strings.HasPrefix(beta, r.flag)) {
+			continue
+		}
+		switch {
+		case !r.converse && !e.m.isAnthropic(), !r.invoke && e.m.isAnthropic():
+			e.req.Lose(param+"."+beta, "unsupported")
+			return ""
+		case r.rename != "":
+			return r.rename
+		}
+		return beta
+	}
+	switch e.req.Policy.UnknownBetas {
+	case llm.BetasDrop:
+		e.req.Lose(param+"."+beta, "unknown")
+		return ""
+	case llm.BetasRefuse:
+		e.refuse(param, "the feature flag "+strconv.Quote(beta)+" is not known; the configuration refuses such flags (unknown_anthropic_betas)")
+		return ""
+	default:
+		return beta
+	}
 }
 
 // betaParam reads feature flags: a list, or one string with commas.
@@ -39,18 +112,13 @@ func (e *encoder) anthropicBeta() {
 			if beta = strings.TrimSpace(beta); beta == "" {
 				continue
 			}
-			if e.m.isAnthropic() && strings.HasPrefix(beta, "advanced-tool-use-") { // Bedrock's name for it is another
-				beta = toolSearchBeta
+			if beta = e.sentBeta(beta); beta != "" {
+				list = addOnce(list, beta)
 			}
-			if !e.m.takesBetas() || isUselessBeta(beta) && !(e.m.isAnthropic() && isInvokeBeta(beta)) {
-				e.req.Lose("anthropic_beta."+beta, "unsupported")
-				continue
-			}
-			list = addOnce(list, beta)
 		}
 	}
 	if e.m.context1M && e.m.takesBetas() {
-		list = addOnce(list, "context-1m-2025-08-07")
+		list = addOnce(list, context1MBeta)
 	}
 	if e.tools.anthropic > 0 {
 		for i := range e.req.Tools {
@@ -63,10 +131,10 @@ func (e *encoder) anthropicBeta() {
 		list = addOnce(list, e.think.beta)
 	}
 	if f.compacts {
-		list = addOnce(list, "compact-2026-01-12")
+		list = addOnce(list, compactBeta)
 	}
 	if f.clears {
-		list = addOnce(list, "context-management-2025-06-27")
+		list = addOnce(list, contextBeta)
 	}
 	if len(list) == 0 || !e.fieldOf("anthropic_beta") {
 		return
@@ -80,27 +148,6 @@ func (e *encoder) anthropicBeta() {
 		e.dst = llm.AppendString(e.dst, beta)
 	}
 	e.dst = append(e.dst, ']')
-}
-
-const toolSearchBeta = "tool-search-tool-2025-10-19"
-
-// isInvokeBeta names flags that mean nothing on Converse but something on InvokeModel.
-func isInvokeBeta(beta string) bool {
-	for _, prefix := range [...]string{"context-management-", "compact-", "tool-search-tool-"} {
-		if strings.HasPrefix(beta, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-func isUselessBeta(beta string) bool {
-	for _, prefix := range uselessBetas {
-		if strings.HasPrefix(beta, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 func addOnce(list []string, s string) []string {

@@ -295,7 +295,7 @@ func (e *encoder) planOutputConfig() {
 		f.claudeOutput = nil
 	}
 	if f.claudeOutput != nil && e.m.effortIsBeta {
-		e.think.beta = "effort-2025-11-24"
+		e.think.beta = effortBeta
 	}
 }
 

@@ -297,7 +297,7 @@ func anthropicToolBeta(kind string) string {
 	case isToolSearch(kind):
 		return toolSearchBeta
 	case strings.HasPrefix(kind, "memory_"):
-		return "context-management-2025-06-27"
+		return contextBeta
 	case strings.HasSuffix(kind, "_20241022"):
 		return "computer-use-2024-10-22"
 	case strings.HasSuffix(kind, "_20251124"):
