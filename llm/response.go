@@ -82,6 +82,8 @@ type Response struct {
 	Trace       json.RawMessage
 	Performance json.RawMessage
 	Fields      json.RawMessage
+	// Logprobs are the log probabilities of the text's tokens in OpenAI's shape, of models that give them.
+	Logprobs json.RawMessage
 	// Further are the other answers, where several were asked for. Usage counts them all, theirs count each its own.
 	Further []*Response
 }
@@ -105,7 +107,7 @@ type EventKind uint8
 const (
 	// EventStart opens the answer.
 	EventStart EventKind = iota
-	// EventText brings Text.
+	// EventText brings Text, and in Raw its log probabilities in OpenAI's shape, of models that give them.
 	EventText
 	// EventThinking brings Text of reasoning; EventSignature its signature; EventRedacted encrypted reasoning. All three
 	// carry in Text what AWS sent.

@@ -73,23 +73,17 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 				l.errorf(n.at, path, "%s must be the name of a header, not %s", name, n.quote())
 			}
 		case "disconnect":
-			if s != string(Cancel) && s != string(Drain) {
-				l.add(Error, n.at, path, Nearest(s, []string{string(Cancel), string(Drain)}), "%s must be cancel or drain, not %s", name, n.quote())
-			}
+			l.checkWord(n, path, s, []string{string(Cancel), string(Drain)})
 		case "mode":
 			if !slices.Contains(modes, s) {
 				l.add(Error, n.at, path, Nearest(s, modes), "unknown %s %s", name, n.quote())
 			} else if s != "chat" && s != "completion" {
 				l.once("mode."+s, Warning, n.at, path, "models of mode %s are not served yet", s)
 			}
-		case "betas":
-			if !slices.Contains(betaPolicies, s) {
-				l.add(Error, n.at, path, Nearest(s, betaPolicies), "%s must be pass, drop or refuse, not %s", name, n.quote())
-			}
 		case "template":
-			if !slices.Contains(templates, s) {
-				l.add(Error, n.at, path, Nearest(s, templates), "unknown %s %s: there are %s", name, n.quote(), strings.Join(templates, ", "))
-			}
+			l.checkWord(n, path, s, templates)
+		case "betas":
+			l.checkWord(n, path, s, betaPolicies)
 		case "strategy":
 			if !slices.Contains(strategies, s) {
 				l.add(Error, n.at, path, Nearest(s, strategies), "unknown %s %s", name, n.quote())
@@ -103,6 +97,14 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		}
 	}
 	return true
+}
+
+// checkWord complains about a text that is none of words.
+func (l *loader) checkWord(n *node, path, s string, words []string) {
+	if !slices.Contains(words, s) {
+		last := len(words) - 1
+		l.add(Error, n.at, path, Nearest(s, words), "%s must be %s or %s, not %s", lastKey(path), strings.Join(words[:last], ", "), words[last], n.quote())
+	}
 }
 
 // checkParams checks what must fit together in litellm_params. n has the named credential's values in it.

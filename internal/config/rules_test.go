@@ -249,7 +249,7 @@ func TestWrongTypes(t *testing.T) {
 	f(model("user_continue_message: hello"), "config.yaml:5:30: error: user_continue_message must be a message: a mapping with role and content")
 	f(model(`user_continue_message: {role: user, content: go on}`))
 	f(model("unknown_anthropic_betas: deny"), `config.yaml:5:32: error: unknown_anthropic_betas must be pass, drop or refuse, not "deny"`)
-	f(model("prompt_template: lama3"), `config.yaml:5:24: error: unknown prompt_template "lama3": there are llama2, llama3, llama4, chatml, r1, mistral; did you mean "llama3"?`)
+	f(model("prompt_template: lama3"), `config.yaml:5:24: error: prompt_template must be llama2, llama3, llama4, chatml, r1 or mistral, not "lama3"; did you mean "llama3"?`)
 	f(model("prompt_template: chatml", "bos_token: <s>", `roles: {user: {pre_message: "[U]", post_message: ""}}`))
 	f(model("roles: [user]"), "config.yaml:5:14: error: roles must be a mapping of system, user and assistant, not a list")
 	f(model("roles: {usr: {pre_message: x}}"), `config.yaml:5:15: error: unknown role "usr"; did you mean "user"?`)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -181,6 +182,7 @@ type replay struct {
 
 func newReplay(r *llm.Response) *replay {
 	p := &replay{events: []llm.Event{{Kind: llm.EventStart}}}
+	logprobs := r.Logprobs
 	for i := range r.Blocks {
 		b, index := &r.Blocks[i], int32(i)
 		add := func(kind llm.EventKind, text llm.Text) {
@@ -188,10 +190,13 @@ func newReplay(r *llm.Response) *replay {
 		}
 		switch b.Kind {
 		case llm.BlockText:
-			add(llm.EventText, b.Text)
+			p.events = append(p.events, llm.Event{Kind: llm.EventText, Index: index, Text: b.Text, Raw: logprobs})
+			logprobs = nil // they are about all of the text
 		case llm.BlockCitations:
 			add(llm.EventText, b.Text)
-			p.events = append(p.events, llm.Event{Kind: llm.EventCitation, Index: index, Raw: b.Raw})
+			for citation := range jsonscan.Elements(jsonscan.Member(b.Raw, "citations")) {
+				p.events = append(p.events, llm.Event{Kind: llm.EventCitation, Index: index, Raw: citation})
+			}
 		case llm.BlockThinking:
 			add(llm.EventThinking, b.Text)
 			if !b.Signature.IsEmpty() {

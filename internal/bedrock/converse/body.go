@@ -2,6 +2,7 @@ package converse
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -63,7 +64,8 @@ func (t *traits) takesNone() bool { return t.isAnthropic() || t.isOpenAI() }
 // takes reports whether the model has OpenAI's parameter under OpenAI's name.
 func (t *traits) takes(param string) bool {
 	if t.body != nil {
-		return slices.Contains(t.body.Params, param)
+		// What stands between tags is no text: probabilities of tokens cannot be told apart then.
+		return slices.Contains(t.body.Params, param) && !(t.thinkTags && strings.HasSuffix(param, "logprobs"))
 	}
 	return t.family.takes(param)
 }

@@ -66,6 +66,8 @@ func (d *decoder) answer() error {
 			if string(d.out.Fields) == "null" {
 				d.out.Fields = nil
 			}
+		case "logprobs": // said by a family's own body
+			d.out.Logprobs, err = d.s.Skip()
 		case "serviceTier":
 			d.out.Tier, err = readTier(&d.s)
 		default:

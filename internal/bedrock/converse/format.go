@@ -46,6 +46,7 @@ func (e *encoder) planFormat() {
 		if len(f.Schema) == 0 {
 			if e.m.isOpenAI() {
 				e.format.pass = true
+				return
 			}
 			e.format.fences = true
 			if !e.mentionsJSON() {

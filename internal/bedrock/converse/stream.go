@@ -219,7 +219,7 @@ func hasPrefixAt(b []byte, i int, prefix string) bool {
 
 // delta decodes contentBlockDelta.
 func (s *stream) delta(scan *jsonscan.Scanner) (ev llm.Event, ok bool, err error) {
-	var span []byte
+	var span, logprobs []byte
 	more, err := scan.OpenObject()
 	for ; err == nil && more; more, err = scan.NextMember() {
 		key, err := scan.Key()
@@ -233,6 +233,8 @@ func (s *stream) delta(scan *jsonscan.Scanner) (ev llm.Event, ok bool, err error
 			start := scan.Pos
 			ok, err = readDelta(scan, &ev)
 			span = trimSpan(scan.Data[start:scan.Pos])
+		case "logprobs": // said by a family's own body
+			logprobs, err = scan.Skip()
 		default:
 			_, err = scan.Skip()
 		}
@@ -249,6 +251,7 @@ func (s *stream) delta(scan *jsonscan.Scanner) (ev llm.Event, ok bool, err error
 			return ev, false, nil
 		}
 		if s.turn == nil || s.text.passes() {
+			ev.Raw = logprobs
 			return ev, true, nil
 		}
 		s.queue = s.text.push(s.queue, ev.Index, ev.Text)

@@ -39,7 +39,9 @@ type answer struct {
 	blocks []byte
 	// stop is the family's word for why it stopped, trace a guardrail's.
 	stop, trace []byte
-	usage       usage
+	// logprobs are those of the text, in OpenAI's shape.
+	logprobs []byte
+	usage    usage
 }
 
 // shape says that an answer is not the family's.
@@ -183,6 +185,9 @@ func (a *answer) converse(header http.Header) []byte {
 	}
 	if a.trace != nil {
 		out = append(append(append(out, `"trace":`...), a.trace...), ',')
+	}
+	if a.logprobs != nil {
+		out = append(append(append(out, `"logprobs":`...), a.logprobs...), ',')
 	}
 	if tier := header.Get(headerTier); tier != "" {
 		out = append(llm.AppendString(append(out, `"serviceTier":{"type":`...), tier), '}', ',')

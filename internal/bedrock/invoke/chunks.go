@@ -219,6 +219,14 @@ func (c *chunks) text(raw []byte, lead string) {
 	c.release()
 }
 
+// textWith queues a piece of the answer with its log probabilities.
+func (c *chunks) textWith(raw, logprobs []byte) {
+	if inner, ok := jsonscan.Inner(raw); ok && len(inner) > 0 {
+		c.open(kindText)
+		c.delta(`{"text":"`, inner, `"},"logprobs":`+string(logprobs))
+	}
+}
+
 // release lets out held text but for what may be the beginning of a stop sequence, and ends the answer at a whole one.
 func (c *chunks) release() {
 	if at := firstStop(c.held, c.turn.stops); at >= 0 {

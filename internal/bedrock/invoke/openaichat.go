@@ -17,7 +17,7 @@ var openaiChat = family{
 		return converse.Body{
 			NoVideo: true, NoDocuments: true, NoS3: true, NoCache: true, NoStop: isKimi(ref), OpenAI: true,
 			ThinkTags: ref.Family == "openai",
-			Params:    []string{"seed", "logit_bias", "presence_penalty", "frequency_penalty"},
+			Params:    []string{"seed", "logit_bias", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"},
 		}
 	},
 	encode: (*encoder).openaiChat,
@@ -218,6 +218,9 @@ func (a *answer) choicesAnswer(body []byte) {
 		text = jsonscan.Member(message, "content")
 	}
 	a.text(text, "")
+	if logprobs := jsonscan.Member(choice, "logprobs"); len(logprobs) > 0 && logprobs[0] == '{' {
+		a.logprobs = logprobs
+	}
 	for call := range jsonscan.Elements(jsonscan.Member(message, "tool_calls")) {
 		function := jsonscan.Member(call, "function")
 		a.call(orEmpty(jsonscan.Member(call, "id")), orEmpty(jsonscan.Member(function, "name")), argumentsOf(jsonscan.Member(function, "arguments")))
@@ -273,7 +276,12 @@ func (c *chunks) choicesChunk(chunk []byte) {
 		delta = jsonscan.Member(choice, "message") // some models stream one whole message
 	}
 	c.thinking(reasoningOf(delta))
-	c.text(jsonscan.Member(delta, "content"), "")
+	content := jsonscan.Member(delta, "content")
+	if logprobs := jsonscan.Member(choice, "logprobs"); len(logprobs) > 0 && logprobs[0] == '{' && len(c.turn.stops) == 0 {
+		c.textWith(content, logprobs)
+	} else {
+		c.text(content, "")
+	}
 	c.text(jsonscan.Member(choice, "text"), "")
 	for call := range jsonscan.Elements(jsonscan.Member(delta, "tool_calls")) {
 		c.choicesCall(call)

@@ -81,7 +81,13 @@ func appendChoice(dst []byte, a *Answer, index int, r *llm.Response) []byte {
 		trace = r.Trace
 	}
 	dst = appendProviderFields(dst, r, trace)
-	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
+	dst = append(dst, `},"logprobs":`...)
+	if len(r.Logprobs) > 0 {
+		dst = append(dst, r.Logprobs...)
+	} else {
+		dst = append(dst, `null`...)
+	}
+	dst = append(dst, `,"finish_reason":"`...)
 	dst = append(dst, FinishReason(r.Stop, calls, a.Legacy)...)
 	return append(dst, `"}`...)
 }

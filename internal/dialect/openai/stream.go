@@ -83,6 +83,9 @@ func (c *Chunks) Append(dst []byte, ev *llm.Event) []byte {
 		dst = append(dst, `{"content":`...)
 		dst = ev.Text.AppendJSON(dst)
 		dst = append(dst, '}')
+		if len(ev.Raw) > 0 {
+			dst = append(append(dst, `,"logprobs":`...), ev.Raw...)
+		}
 		return append(dst, c.tail...)
 	}
 	switch ev.Kind {
