@@ -73,7 +73,7 @@ func TestWholeAnswerAsStream(t *testing.T) {
 			{Kind: llm.BlockThinking, Text: llm.NewText("hm"), Signature: llm.NewText("s")},
 			{Kind: llm.BlockRedacted, Signature: llm.NewText("r")},
 			{Kind: llm.BlockText, Text: llm.NewText("hi")},
-			{Kind: llm.BlockCitations, Text: llm.NewText("cited"), Raw: json.RawMessage("{}")},
+			{Kind: llm.BlockCitations, Text: llm.NewText("cited"), Raw: json.RawMessage(`{"citations":[{"title":"T"}]}`)},
 			{Kind: llm.BlockToolUse, Tool: &llm.ToolBlock{ID: "1", Name: "f", Input: json.RawMessage("{}")}},
 			{Kind: llm.BlockOther, Raw: json.RawMessage("{}")},
 		},
