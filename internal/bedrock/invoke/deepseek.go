@@ -28,3 +28,12 @@ func (e *encoder) deepseekR1() {
 	e.strings("stop", e.doc.stops)
 	e.rest()
 }
+
+// importedR1 is DeepSeek R1 as people import it: Llama's body, R1's template.
+var importedR1 = family{
+	name:   "deepseek-r1-imported",
+	body:   func(catalog.Ref) converse.Body { return withoutTopK() },
+	encode: func(e *encoder) { e.llama(e.template(&r1Template)) },
+	answer: generationAnswer,
+	chunk:  generationChunk,
+}

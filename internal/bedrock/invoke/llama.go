@@ -21,28 +21,6 @@ var llama = family{
 	chunk:  generationChunk,
 }
 
-// importedR1 is DeepSeek R1 as people import it: Llama's body, R1's template.
-var importedR1 = family{
-	name:   "deepseek-r1-imported",
-	body:   func(catalog.Ref) converse.Body { return withoutTopK() },
-	encode: func(e *encoder) { e.llama(e.template(&r1Template)) },
-	answer: generationAnswer,
-	chunk:  generationChunk,
-}
-
-// qwenChatML is an imported Qwen.
-var qwenChatML = family{
-	name: "qwen-imported",
-	body: func(catalog.Ref) converse.Body {
-		b := promptBody()
-		b.ThinkTags = true
-		return b
-	},
-	encode: (*encoder).qwenChatML,
-	answer: generationAnswer,
-	chunk:  generationChunk,
-}
-
 // llamaSees reports whether the model takes images: Llama 3.2 in its two larger sizes does on InvokeModel.
 func llamaSees(ref catalog.Ref) bool {
 	id := ref.ID
@@ -102,15 +80,6 @@ func (e *encoder) images() {
 	}
 }
 
-func (e *encoder) qwenChatML() {
-	e.writePrompt("prompt", e.template(&chatMLTemplate))
-	e.raw("max_gen_len", e.doc.maxTokens)
-	e.raw("temperature", e.doc.temperature)
-	e.raw("top_p", e.doc.topP)
-	e.strings("stop", e.doc.stops)
-	e.rest()
-}
-
 // generationAnswer reads {"generation", "prompt_token_count", "generation_token_count", "stop_reason"}; some imported
 // models call the first one text.
 func generationAnswer(a *answer, body []byte) {
@@ -125,17 +94,6 @@ func generationAnswer(a *answer, body []byte) {
 	a.text(cutChatML(text), "")
 	a.usage.counts(body, "prompt_token_count", "generation_token_count")
 	a.stopWord(jsonscan.Member(body, "stop_reason"))
-}
-
-// cutChatML cuts the marks that some imported models write around their answer.
-func cutChatML(raw []byte) []byte {
-	inner, ok := jsonscan.Inner(raw)
-	if !ok || !strings.Contains(string(inner), "<|im_") {
-		return raw
-	}
-	text := strings.TrimPrefix(string(inner), `<|im_start|>assistant\n`)
-	text = strings.TrimSuffix(strings.TrimSuffix(text, `\n`), "<|im_end|>")
-	return []byte(`"` + text + `"`)
 }
 
 func generationChunk(c *chunks, chunk []byte) {
