@@ -64,7 +64,7 @@ const (
 // of its reference: it is mapped, passed, refused or named, as its row says. The same request without the leaf must come
 // out otherwise: a leaf that does nothing fails.
 func TestEveryLeafOfOpenAIsSchemaHasAFate(t *testing.T) {
-	g := newLeafRig(t, "us.anthropic.claude-3-7-sonnet-20250219-v1:0")
+	g := newListener(t, "us.anthropic.claude-3-7-sonnet-20250219-v1:0")
 	f := func(path, request string, want fate, evidence string) {
 		t.Helper()
 		if path != "model" {
@@ -192,30 +192,30 @@ func TestEveryLeafOfOpenAIsSchemaHasAFate(t *testing.T) {
 	// what is in no schema of OpenAI's is the provider's
 	f("brand_new", hi(`"brand_new":{"a":[1,2]}`), passed, `{"a":[1,2]}`)
 
-	g = newLeafRig(t, "us.anthropic.claude-sonnet-4-5-20250929-v1:0") // holds every answer to its schema
+	g = newListener(t, "us.anthropic.claude-sonnet-4-5-20250929-v1:0") // holds every answer to its schema
 	f("response_format.json_schema.strict", hi(`"response_format":{"type":"json_schema","json_schema":{"name":"ev","strict":true,"schema":{"type":"object","properties":{}}}}`), implied, "")
 
-	g = newLeafRig(t, "us.amazon.nova-pro-v1:0")
+	g = newListener(t, "us.amazon.nova-pro-v1:0")
 	f("tools[0].function.strict", hi(`"tools":[{"type":"function","function":{"name":"f","strict":true}}]`), named, "tools[0].function.strict")
 	f("web_search_options", hi(`"web_search_options":{}`), mapped, `{"systemTool":{"name":"nova_grounding"}}`)
 	f("web_search_options.search_context_size", hi(`"web_search_options":{"search_context_size":"low"}`), named, "web_search_options")
 	f("web_search_options.user_location.approximate.city", hi(`"web_search_options":{"user_location":{"type":"approximate","approximate":{"city":"Oslo"}}}`), named, "web_search_options")
 
-	g = newLeafRig(t, "mistral.voxtral-mini-3b-2507")
+	g = newListener(t, "mistral.voxtral-mini-3b-2507")
 	f("messages[0].content[1].input_audio.data", part(`{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}}`), mapped, `{"audio":{"format":"mp3","source":{"bytes":"AAAA"}}}`)
 	f("messages[0].content[1].input_audio.format", part(`{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}}`), mapped, `{"audio":{"format":"mp3","source":{"bytes":"AAAA"}}}`)
 	f("messages[0].content[1].prompt_cache_breakpoint", part(`{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"},"prompt_cache_breakpoint":{"mode":"explicit"}}`), named, "messages[0].content[1].prompt_cache_breakpoint")
 }
 
 // checkLeaf sends a body with and without what stands at path, and looks for the evidence of its fate.
-func (g *leafRig) checkLeaf(t *testing.T, path, body string, want fate, evidence string) {
+func (g *listener) checkLeaf(t *testing.T, path, body string, want fate, evidence string) {
 	t.Helper()
 	cut := path
 	if (want == refused || want == named) && strings.HasPrefix(path, evidence) { // with all that it belongs to
 		cut = evidence
 	}
-	with, without := g.send(t, body), g.send(t, withoutLeaf(t, body, cut))
-	if same := g.send(t, withoutLeaf(t, body, "")) == without; same != (want == implied) {
+	with, without := g.outcome(t, body), g.outcome(t, withoutLeaf(t, body, cut))
+	if same := g.outcome(t, withoutLeaf(t, body, "")) == without; same != (want == implied) {
 		t.Errorf("the request with it and the one without come out the same: %v\n%s\nwith    %+v\nwithout %+v", same, body, with, without)
 	}
 	if (with.status == 200) == (want == refused) {
@@ -239,7 +239,7 @@ func (g *leafRig) checkLeaf(t *testing.T, path, body string, want fate, evidence
 			t.Errorf("%d %s, AWS got %q", with.status, with.answer, with.upstream)
 		}
 		if code == "unsupported_parameter" { // what may be dropped is then named
-			dropped := g.send(t, strings.TrimSuffix(body, "}")+`,"drop_params":true}`)
+			dropped := g.outcome(t, strings.TrimSuffix(body, "}")+`,"drop_params":true}`)
 			if dropped.status != 200 || !slices.Contains(lostPaths(dropped.loss), param) {
 				t.Errorf("under drop_params: %+v", dropped)
 			}
@@ -278,30 +278,32 @@ type outcome struct {
 	upstream, answer, loss, record string
 }
 
-type leafRig struct {
+// listener is a gateway before an upstream that remembers what it was sent, and says what it is told to.
+type listener struct {
 	*rig
-	sent *string
+	sent          string
+	plain, stream string
 }
 
-// newLeafRig starts a gateway before an upstream that answers both kinds of call, and remembers what was sent.
-func newLeafRig(t *testing.T, model string) *leafRig {
+func newListener(t *testing.T, model string) *listener {
 	t.Helper()
-	sent := ""
+	l := &listener{plain: plainAnswer, stream: plainStream}
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
-		sent = string(body)
+		l.sent = string(body)
 		if strings.HasSuffix(r.URL.Path, "-stream") {
 			w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
-			writeFrames(t, w, plainStream)
+			writeFrames(t, w, l.stream)
 			return
 		}
-		_, _ = io.WriteString(w, plainAnswer)
+		_, _ = io.WriteString(w, l.plain)
 	}))
 	t.Cleanup(aws.Close)
-	return &leafRig{rig: newRig(t, goldenConfig(map[string]string{"params": "model: bedrock/" + model + "\n"}, aws.URL), nil), sent: &sent}
+	l.rig = newRig(t, goldenConfig(map[string]string{"params": "model: bedrock/" + model + "\n"}, aws.URL), nil)
+	return l
 }
 
 const plainStream = `messageStart {"role":"assistant"}
@@ -311,13 +313,13 @@ messageStop {"stopReason":"end_turn"}
 metadata {"usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3},"metrics":{"latencyMs":5}}
 `
 
-func (g *leafRig) send(t *testing.T, body string) outcome {
+func (g *listener) outcome(t *testing.T, body string) outcome {
 	t.Helper()
-	*g.sent = ""
+	g.sent = ""
 	resp, answer := g.post("/v1/chat/completions", body)
 	record := g.books.next(t)
 	return outcome{
-		status: resp.StatusCode, upstream: *g.sent, loss: resp.Header.Get("X-Outcrop-Loss"),
+		status: resp.StatusCode, upstream: g.sent, loss: resp.Header.Get("X-Outcrop-Loss"),
 		answer: ownID.ReplaceAllString(answer, ""),
 		record: fmt.Sprintf("user %s tags %v", record.User, record.Tags),
 	}
