@@ -33,7 +33,7 @@ type sentBlock struct {
 	CachePoint       *struct{ Type string }
 	ReasoningContent *struct {
 		ReasoningText   *struct{ Text, Signature string }
-		RedactedContent *string
+		RedactedContent []byte // a blob: what it holds is the text that Anthropic calls data
 	}
 	ToolUse *struct {
 		ToolUseID, Name string
@@ -105,7 +105,7 @@ func (h *hearing) block(b *sentBlock) string {
 	case b.CachePoint != nil:
 		return "cache"
 	case b.ReasoningContent != nil && b.ReasoningContent.RedactedContent != nil:
-		return "redacted " + *b.ReasoningContent.RedactedContent
+		return "redacted " + string(b.ReasoningContent.RedactedContent)
 	case b.ReasoningContent != nil && b.ReasoningContent.ReasoningText != nil:
 		r := b.ReasoningContent.ReasoningText
 		return "thought " + strconv.Quote(r.Text) + " " + r.Signature

@@ -386,8 +386,9 @@ func newAnswer(k *talk) *answer {
 	for range k.IntN(3) {
 		signature := base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(k.Int())))
 		if k.odds(3) {
-			content = append(content, `{"reasoningContent":{"redactedContent":"`+signature+`"}}`)
-			delta(`"reasoningContent":{"redactedContent":"` + signature + `"}`)
+			blob := base64.StdEncoding.EncodeToString([]byte(signature))
+			content = append(content, `{"reasoningContent":{"redactedContent":"`+blob+`"}}`)
+			delta(`"reasoningContent":{"redactedContent":"` + blob + `"}`)
 			a.blocks = append(a.blocks, "redacted "+signature)
 		} else {
 			text := k.text()
