@@ -6,6 +6,8 @@ import zlib
 
 MODEL = "claude"  # one of the demo's names
 MODELS = ["claude", "nova", "llama"]
+THINKING = "us.anthropic.claude-3-7-sonnet-20250219-v1:0"  # thinks if asked to
+NATIVE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"  # holds its answer to a schema by itself
 
 
 def user(text: str) -> list[dict]:
