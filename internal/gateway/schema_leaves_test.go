@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -141,7 +142,7 @@ func TestEveryLeafOfOpenAIsSchemaHasAFate(t *testing.T) {
 	f("moderation.model", hi(`"moderation":{"model":"omni-moderation-latest"}`), refused, "moderation")
 	f("moderation.policy.input.mode", hi(`"moderation":{"model":"m","policy":{"input":{"mode":"block"}}}`), refused, "moderation")
 	f("moderation.policy.output.mode", hi(`"moderation":{"model":"m","policy":{"output":{"mode":"score"}}}`), refused, "moderation")
-	f("n", hi(`"n":2`), refused, "n")
+	f("n", hi(`"n":2`), answered, `{"index":1,"message":`)
 	f("parallel_tool_calls", hi(leafTools+`,"parallel_tool_calls":false`), mapped, `"disable_parallel_tool_use":true`)
 	f("prediction.type", hi(`"prediction":{"type":"content","content":"x"}`), refused, "prediction")
 	f("prediction.content", hi(`"prediction":{"type":"content","content":"x"}`), refused, "prediction")
@@ -281,8 +282,10 @@ type outcome struct {
 // listener is a gateway before an upstream that remembers what it was sent, and says what it is told to.
 type listener struct {
 	*rig
-	sent          string
 	plain, stream string
+
+	mu   sync.Mutex // guards sent, since calls may come side by side
+	sent string
 }
 
 func newListener(t *testing.T, model string) *listener {
@@ -293,7 +296,9 @@ func newListener(t *testing.T, model string) *listener {
 		if err != nil {
 			t.Error(err)
 		}
+		l.mu.Lock()
 		l.sent = string(body)
+		l.mu.Unlock()
 		if strings.HasSuffix(r.URL.Path, "-stream") {
 			w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 			writeFrames(t, w, l.stream)
