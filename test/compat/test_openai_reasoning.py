@@ -140,4 +140,4 @@ def test_unsigned_thoughts_are_not_sent(client):
     ]
     raw = client.chat.completions.with_raw_response.create(model=THINKING, messages=messages)
     assert raw.parse().choices[0].message.content == "You said: two"
-    assert raw.headers["x-outcrop-loss"] == "messages[1].content[0];why=reasoning"
+    assert raw.headers["x-outcrop-loss"] == "messages[1].thinking_blocks[0];why=reasoning"
