@@ -147,6 +147,8 @@ func TestEveryLeafOfOpenAIsSchemaHasAFate(t *testing.T) {
 	f("prediction.type", hi(`"prediction":{"type":"content","content":"x"}`), refused, "prediction")
 	f("prediction.content", hi(`"prediction":{"type":"content","content":"x"}`), refused, "prediction")
 	f("prediction.content[0].text", hi(`"prediction":{"type":"content","content":[{"type":"text","text":"x"}]}`), refused, "prediction")
+	f("prediction.content[0].type", hi(`"prediction":{"type":"content","content":[{"type":"text","text":"x"}]}`), refused, "prediction")
+	f("prediction.content[0].prompt_cache_breakpoint", hi(`"prediction":{"type":"content","content":[{"type":"text","text":"x","prompt_cache_breakpoint":{"mode":"explicit","ttl":"30m"}}]}`), refused, "prediction")
 	f("presence_penalty", hi(`"presence_penalty":0.5`), refused, "presence_penalty")
 	f("prompt_cache_key", hi(`"prompt_cache_key":"k"`), refused, "prompt_cache_key")
 	f("prompt_cache_options.mode", hi(`"prompt_cache_options":{"mode":"explicit"}`), refused, "prompt_cache_options")
