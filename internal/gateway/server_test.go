@@ -364,6 +364,10 @@ func FuzzGateway(f *testing.F) {
 		f.Add([]byte(seed), false)
 	}
 	f.Add([]byte(`{"model":"claude","prompt":["x"],"stream":true}`), true)
+	for seed := range uint64(20) {
+		k := newTalk(seed, manyModels[0])
+		f.Add([]byte(strings.Replace(k.body(len(k.messages)), `"sonnet"`, `"claude"`, 1)), false)
+	}
 	files, err := filepath.Glob("testdata/golden/*/*.txtar")
 	if err != nil {
 		f.Fatal(err)

@@ -55,20 +55,21 @@ def environment():
 class Program:
     """A running outcrop. Its output is read to the end, so that it never waits for us."""
 
-    def __init__(self, *arguments: str, ready: str):
+    def __init__(self, *arguments: str, ready: str, env: dict[str, str] | None = None):
         if not BINARY.exists():
             pytest.exit(f"{BINARY} is missing: run 'make build' first", returncode=2)
         self.name = "outcrop " + arguments[0]
         self.process = subprocess.Popen(
             [BINARY, *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=clean_environment() | (env or {}),
         )
         self.lines: list[str] = []
         self.log: list[str] = []
         self._started: queue.Queue[str | None] = queue.Queue()
+        outputs = (self.process.stdout, self.lines), (self.process.stderr, self.log)
         self._readers = [
-            threading.Thread(target=self._read_output, args=(re.compile(ready),), daemon=True),
-            threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True),
+            threading.Thread(target=self._read, args=(*output, re.compile(ready)), daemon=True) for output in outputs
         ]
         for reader in self._readers:
             reader.start()
@@ -80,9 +81,9 @@ class Program:
             self.process.kill()
             raise RuntimeError(f"{self.name} did not start:\n{''.join(self.lines)}{self.tail()}")
 
-    def _read_output(self, ready: re.Pattern[str]):
-        for line in self.process.stdout:
-            self.lines.append(line)
+    def _read(self, output, lines: list[str], ready: re.Pattern[str]):
+        for line in output:
+            lines.append(line)
             if match := ready.search(line):
                 self._started.put(match.group(1))
         self._started.put(None)

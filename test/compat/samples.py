@@ -6,6 +6,8 @@ import zlib
 
 MODEL = "claude"  # one of the demo's names
 MODELS = ["claude", "nova", "llama"]
+THINKING = "us.anthropic.claude-3-7-sonnet-20250219-v1:0"  # thinks if asked to
+NATIVE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"  # holds its answer to a schema by itself
 
 
 def user(text: str) -> list[dict]:
@@ -48,3 +50,21 @@ def png(width: int = 2, height: int = 2) -> bytes:
 
 def data_url(image: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(image).decode()
+
+
+def pdf(text: str = "Outcrop") -> bytes:
+    """A whole, valid PDF of one page."""
+    content = f"BT /F1 24 Tf 72 720 Td ({text}) Tj ET".encode()
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    return out + b"xref\n0 6\n0000000000 65535 f \n%strailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (table, len(out))

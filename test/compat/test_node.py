@@ -1,20 +1,23 @@
-"""The OpenAI client for Node.js: node/chat.mjs, run by Node's own test runner."""
+"""The OpenAI client for Node.js: the programs of node/, run by Node's own test runner."""
 
 import re
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from conftest import clean_environment
 
 NODE = Path(__file__).parent / "node"
 
 
-def test_node_client(gateway):
+@pytest.mark.parametrize(("program", "tests"), [("chat.mjs", 10), ("helpers.mjs", 20)])
+def test_node_client(gateway, program, tests):
     env = clean_environment() | {"OUTCROP_URL": gateway.url, "OUTCROP_KEY": gateway.key}
     run = subprocess.run(
-        ["node", "--test", "--test-reporter=tap", "chat.mjs"],
+        ["node", "--test", "--test-reporter=tap", program],
         cwd=NODE, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=80,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     passed = re.search(r"^# pass (\d+)$", run.stdout, re.MULTILINE)
-    assert passed and int(passed.group(1)) >= 10, run.stdout
+    assert passed and int(passed.group(1)) >= tests, run.stdout

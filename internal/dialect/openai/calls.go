@@ -57,6 +57,8 @@ func (d *decoder) toolCall(blocks []llm.Block, i int) ([]llm.Block, error) {
 			name, arguments, err = d.calledFunction("function")
 		case "cache_control":
 			cache, err = d.cacheControl()
+		case "custom":
+			err = llm.Invalid("custom", "custom tool calls cannot be sent: Bedrock's models call functions only")
 		default: // type, index and echoes of ours
 			_, err = d.s.Skip()
 		}

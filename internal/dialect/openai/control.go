@@ -81,7 +81,9 @@ func (d *decoder) controlMember(name string) (bool, error) {
 			c.Timeout = time.Duration(*seconds * float64(time.Second))
 		}
 	case "tags":
-		d.req.Tags, err = d.strings(name)
+		var tags []string
+		tags, err = d.strings(name)
+		d.req.Tags = append(d.req.Tags, tags...)
 	case "extra_headers":
 		err = d.extraHeaders(name)
 	default:

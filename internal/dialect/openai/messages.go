@@ -150,7 +150,7 @@ func (d *decoder) turnMember(t *turn, key []byte) error {
 // model: the text of reasoning counts only in thinking_blocks, where its signature is.
 func echoed(name string) bool {
 	switch name {
-	case "annotations", "audio", "reasoning_content", "reasoning", "provider_specific_fields", "images":
+	case "annotations", "reasoning_content", "reasoning", "provider_specific_fields", "images":
 		return true
 	}
 	return false

@@ -56,8 +56,11 @@ func (d *decoder) streamOptions() error {
 			d.req.IncludeUsage, err = d.bool("stream_options.include_usage")
 			return err
 		}
-		if string(name) == "include_obfuscation" { // padding against traffic analysis: leaving it out loses nothing asked for
-			_, err = d.s.Skip()
+		if string(name) == "include_obfuscation" { // padding against traffic analysis: Outcrop adds none
+			asked, err := d.bool("stream_options.include_obfuscation")
+			if asked {
+				d.req.Lose("stream_options.include_obfuscation", "unsupported")
+			}
 			return err
 		}
 		return d.ignore("stream_options." + string(name))
@@ -141,7 +144,8 @@ func (d *decoder) soleMember(path, name string, read func() error) error {
 	})
 }
 
-// metadata is OpenAI's: it stays in the gateway's books. Its tags are the request's tags, as with LiteLLM.
+// metadata is OpenAI's. Its tags are the request's tags, as with LiteLLM, and go to the gateway's books; nothing else of it
+// is kept.
 func (d *decoder) metadata() error {
 	return d.each("metadata", func(name []byte) error {
 		if string(name) == "tags" && d.s.Peek() == jsonscan.KindArray {
@@ -149,8 +153,7 @@ func (d *decoder) metadata() error {
 			d.req.Tags = append(d.req.Tags, tags...)
 			return err
 		}
-		_, err := d.s.Skip()
-		return err
+		return d.ignore("metadata." + string(name))
 	})
 }
 

@@ -215,7 +215,7 @@ func (d *decoder) otherMember(name string) error {
 func isOpenAIParameter(name string) bool {
 	switch name {
 	case "seed", "logit_bias", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "prediction", "modalities",
-		"audio", "store", "verbosity", "prompt_cache_key", "prompt_cache_retention", "web_search_options", "context_management", "moderation":
+		"audio", "store", "verbosity", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "web_search_options", "context_management", "moderation":
 		return true
 	}
 	return false
@@ -226,7 +226,7 @@ func parameterKind(name string) jsonscan.Kind {
 	switch name {
 	case "seed", "top_logprobs", "presence_penalty", "frequency_penalty":
 		return jsonscan.KindNumber
-	case "logit_bias", "audio", "prediction", "web_search_options":
+	case "logit_bias", "audio", "prediction", "prompt_cache_options", "web_search_options":
 		return jsonscan.KindObject
 	case "modalities":
 		return jsonscan.KindArray

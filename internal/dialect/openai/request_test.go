@@ -73,6 +73,11 @@ func TestBadInputNamesTheField(t *testing.T) {
 	f(with(`"stream":"yes"`), "stream", bad, "must be a boolean, not a string")
 	f(with(`"stop":7`), "stop", bad, "a string or an array of strings")
 	f(with(`"stop":["a",7]`), "stop[1]", bad, "must be a string")
+	f(with(`"stream_options":{"include_obfuscation":1}`), "stream_options.include_obfuscation", bad, "must be a boolean")
+	f(with(`"prompt_cache_options":1`), "prompt_cache_options", bad, "must be an object")
+	f(with(`"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"custom","custom":{"name":"f"}}`), "tool_choice.custom", bad, "functions only")
+	f(m(`[{"role":"assistant","tool_calls":[{"id":"1","type":"custom","custom":{"name":"c","input":"x"}}]}]`),
+		"messages[0].tool_calls[0].custom", bad, "functions only")
 	f(with(`"model":"n"`), "model", "duplicate_key", "twice")
 	f(with(`"foo":1,"foo":2`), "foo", "duplicate_key", "twice")
 	f(with(`"seed":"x"`), "seed", bad, "must be a number")
@@ -177,6 +182,7 @@ func TestMessages(t *testing.T) {
 	f(`[{"role":"user","content":["a",{"type":"text","text":"b"}]}]`, `u["a" "b"]`)
 	f(`[{"role":"user","content":null}]`, `u[""]`)
 	f(`[{"role":"user","content":"a","name":"bob"}]`, `u["a"]`, "messages[0].name;unsupported")
+	f(`[{"role":"assistant","content":"a","audio":{"id":"audio_1"}}]`, `a["a"]`, "messages[0].audio;ignored")
 	f(`[{"role":"user","content":"a","mood":"good"}]`, `u["a"]`, "messages[0].mood;ignored")
 	f(`[{"role":"user","content":[{"type":"text","text":"a","mood":1}]}]`, `u["a"]`, "messages[0].content[0].mood;ignored")
 	f(`[{"role":"user","content":[{"type":"image_url","image_url":"data:image/jpeg;base64,iVBORw0K"}]}]`, `u[media:png::iVBORw0K]`)
@@ -229,7 +235,7 @@ func TestParameters(t *testing.T) {
 	f(`"Params":[{"Name":"seed","Value":7}]`)
 	f(`"Extra":[{"Name":"foo","Value":{"bar":1}},{"Name":"bar","Value":2}]`)
 	f(`"Tier":"default"`)
-	f(`"Tags":["b"]`)
+	f(`"Tags":["a","b"]`)
 	f(`"User":"u1"`)
 	f(`"Metadata":[{"Key":"c","Value":"d"}]`)
 	f(`"Latency":"optimized"`)
@@ -237,9 +243,29 @@ func TestParameters(t *testing.T) {
 	f(`"Betas":["x","y","z"]`)
 	f(`"ParallelTools":false`)
 	f(`"Schema":{"type":"object"}`)
-	for _, loss := range []string{"stream_options.x", "num_retries", "reasoning_effort.summary", "extra_headers.z"} {
+	for _, loss := range []string{"stream_options.x", "num_retries", "metadata.k", "reasoning_effort.summary", "extra_headers.z"} {
 		f(`{"Path":"` + loss + `","Why":"ignored"}`)
 	}
+}
+
+func TestMembersThatNoFunctionHasAreNamed(t *testing.T) {
+	f := func(member string, losses ...string) {
+		t.Helper()
+		var lost []string
+		for _, l := range chat(t, `{"model":"m","messages":[{"role":"user","content":"hi"}],`+member+`}`).Losses {
+			lost = append(lost, l.Path+";"+l.Why)
+		}
+		if strings.Join(lost, ",") != strings.Join(losses, ",") {
+			t.Errorf("%s: losses %v, want %v", member, lost, losses)
+		}
+	}
+	f(`"tools":[{"type":"function","function":{"name":"f"}},{"type":"function","deferred":1,"function":{"name":"g","examples":[]}}]`,
+		"tools[1].deferred;ignored", "tools[1].function.examples;ignored")
+	f(`"tools":[{"name":"f","input_schema":{},"input_examples":[]}]`, "tools[0].input_examples;ignored")
+	f(`"functions":[{"name":"f","examples":[]}]`, "functions[0].examples;ignored")
+	f(`"tools":[{"type":"bash_20250124","name":"bash","anything":1}]`)
+	f(`"stream_options":{"include_obfuscation":true}`, "stream_options.include_obfuscation;unsupported")
+	f(`"stream_options":{"include_obfuscation":false}`)
 }
 
 func TestInternalNamesNeverReachTheModel(t *testing.T) {
@@ -382,6 +408,10 @@ func FuzzDecodeChat(f *testing.F) {
 		`{"model":"m","messages":[{"role":"system","content":"S"},{"role":"user","content":[{"type":"image_url","image_url":"data:image/png;base64,iVBORw0K"}]},{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{\"a\":1}"}}]},{"role":"tool","tool_call_id":"1","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"stop":["a"],"foo":1}`,
 		`{"model":"m","messages":[{"type":"file","file":{"file_data":"YQ==","filename":"a.txt"}}],"response_format":{"type":"json_object"}}`,
 		`{"model":"m","messages":[{"role":"function","name":"f","content":"x"}],"functions":[{"name":"f"}],"user_continue_message":{"role":"user","content":"go"}}`,
+		`{"model":"m","messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"U0lH"},{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}],"thinking_blocks":[{"type":"redacted_thinking","data":"ZGF0YQ=="}],"tool_calls":[{"id":"1","function":{"name":"f","arguments":"{}{}"}},{"id":"2","type":"custom","custom":{"name":"c"}}],"audio":{"id":"x"}}]}`,
+		`{"model":"m","messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"x"},"title":"t","citations":{"enabled":true}},{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}},{"type":"guarded_text","text":"g"},{"type":"file","file":{"file_id":"s3://b/k.pdf"}},"bare"]},{"role":"tool","tool_call_id":"1","is_error":true,"search_results":[{"source":"s"}]}]}`,
+		`{"model":"m","messages":[{"role":"user","content":{"type":"text","text":"a"}}],"tools":[{"type":"function","function":{"name":"f","strict":true,"new":1}},{"name":"g","input_schema":{}},{"toolSpec":{"name":"h","inputSchema":{"json":{}}}},{"type":"bash_20250124","name":"bash"}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"f"}}]}}}`,
+		`{"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":1,"max_completion_tokens":2,"stop":[null,"x"],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":true},"reasoning_effort":{"effort":"low","summary":"auto"},"metadata":{"tags":["t"],"k":1},"requestMetadata":{"a":"b"},"performanceConfig":{"latency":"optimized"},"serviceTier":{"type":"flex"},"anthropic_beta":"a,b","extra_body":{"top_k":1},"extra_headers":{"anthropic-beta":"c","x":"y"},"timeout":1.5,"additional_drop_params":["a"],"logit_bias":{}}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -35,6 +35,9 @@ func (d *decoder) tool() error {
 		if t.Name == "" {
 			return missing("function.name")
 		}
+		for _, name := range t.others {
+			d.req.Lose(index("tools", len(d.req.Tools))+"."+name, "ignored")
+		}
 	case t.kind == "function":
 		return missing("function")
 	case t.kind == "":
@@ -55,7 +58,9 @@ type definition struct {
 	// kind is its type, defined says that it describes a function.
 	kind    string
 	defined bool
-	seen    memberSet
+	// others are members that no function has.
+	others []string
+	seen   memberSet
 }
 
 // The members of a tool and of its function.
@@ -85,6 +90,9 @@ func (d *decoder) toolMember(name string, t *definition) error {
 		inner := definition{Tool: t.Tool, kind: "function"}
 		err = within(d.each(name, func(key []byte) error { return d.toolMember(string(key), &inner) }), name)
 		t.Tool, t.defined = inner.Tool, true
+		for _, other := range inner.others {
+			t.others = append(t.others, name+"."+other)
+		}
 	case "name":
 		t.Name, err = d.word("name")
 	case "description":
@@ -100,6 +108,7 @@ func (d *decoder) toolMember(name string, t *definition) error {
 	case "cache_control":
 		t.Cache, err = d.cacheControl()
 	default:
+		t.others = append(t.others, name)
 		_, err = d.s.Skip() // kept in Raw for a provider's own tool, judged there
 	}
 	return err
@@ -136,6 +145,9 @@ func (d *decoder) functions() error {
 		}
 		if t.Name == "" {
 			return missing(index("functions", i) + ".name")
+		}
+		for _, name := range t.others {
+			d.req.Lose(index("functions", i)+"."+name, "ignored")
 		}
 		d.req.Tools = append(d.req.Tools, t.Tool)
 		i++
@@ -184,6 +196,8 @@ func (d *decoder) toolChoice(path string) error {
 			c.Name, err = d.word(path + ".name")
 		case "function":
 			err = d.soleMember(path+".function", "name", func() (err error) { c.Name, err = d.word(path + ".function.name"); return })
+		case "custom":
+			err = llm.Invalid(path+".custom", path+".custom cannot be had: Bedrock's models call functions only")
 		case "allowed_tools":
 			mode, err = d.allowedTools(path + ".allowed_tools")
 		case "tools": // the flat form of allowed_tools
