@@ -31,6 +31,7 @@ type answerBlock struct {
 	text      string
 	pieces    []string // text as streamed deltas; nil: cut by ChunkSize
 	signature string   // of reasoning
+	cited     *Cited   // the source of the text
 	id, name  string   // of a tool call
 	input     json.RawMessage
 }
@@ -92,6 +93,9 @@ func (a *answer) recite(script *Reply, p *prompt, d *dice) {
 	}
 	if said != "" {
 		a.blocks = append(a.blocks, answerBlock{text: said, pieces: script.Chunks})
+	}
+	for i := range script.Cited {
+		a.blocks = append(a.blocks, answerBlock{text: script.Cited[i].Text, cited: &script.Cited[i]})
 	}
 	for _, t := range script.ToolCalls {
 		b := answerBlock{kind: answerTool, id: t.ID, name: t.Name, input: t.json()}

@@ -11,6 +11,10 @@ func converseAnswer(p *prompt, a *answer) object {
 	for _, b := range a.blocks {
 		switch b.kind {
 		case answerText:
+			if b.cited != nil {
+				content = append(content, object{"citationsContent": object{"content": []object{{"text": b.text}}, "citations": []object{b.cited.converse()}}})
+				continue
+			}
 			content = append(content, object{"text": b.text})
 		case answerReasoning:
 			r := object{"text": b.text}
@@ -124,6 +128,9 @@ func converseEvents(p *prompt, a *answer) []event {
 		case answerText:
 			for _, piece := range a.deltas(b) {
 				delta(object{"text": piece})
+			}
+			if b.cited != nil {
+				delta(object{"citation": b.cited.converse()})
 			}
 		case answerReasoning:
 			for _, piece := range a.deltas(b) {

@@ -351,7 +351,11 @@ func (f anthropicMessages) write(p *prompt, a *answer, d *dice) object {
 	for _, b := range a.blocks {
 		switch b.kind {
 		case answerText:
-			content = append(content, object{"type": "text", "text": b.text})
+			text := object{"type": "text", "text": b.text}
+			if b.cited != nil {
+				text["citations"] = []object{b.cited.anthropic()}
+			}
+			content = append(content, text)
 		case answerReasoning:
 			content = append(content, object{"type": "thinking", "thinking": b.text, "signature": b.signature})
 		case answerTool:
@@ -388,6 +392,9 @@ func (f anthropicMessages) stream(p *prompt, a *answer, d *dice) []object {
 			open(object{"type": "text", "text": ""})
 			for _, piece := range a.deltas(b) {
 				delta(object{"type": "text_delta", "text": piece})
+			}
+			if b.cited != nil {
+				delta(object{"type": "citations_delta", "citation": b.cited.anthropic()})
 			}
 		case answerReasoning:
 			open(object{"type": "thinking", "thinking": "", "signature": ""})

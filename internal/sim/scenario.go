@@ -42,9 +42,11 @@ type Match struct {
 
 // Reply is what the model says instead of the echo. Stop sequences and token limits cut it like any answer.
 type Reply struct {
-	Text       string      `yaml:"text"`
-	Chunks     []string    `yaml:"chunks"` // the text as it is streamed; alone it is the text too
-	Reasoning  string      `yaml:"reasoning"`
+	Text      string   `yaml:"text"`
+	Chunks    []string `yaml:"chunks"` // the text as it is streamed; alone it is the text too
+	Reasoning string   `yaml:"reasoning"`
+	// Cited are texts with their sources, behind the text.
+	Cited      []Cited     `yaml:"cited"`
 	ToolCalls  []ToolCall  `yaml:"tool_calls"`
 	StopReason string      `yaml:"stop_reason"`
 	Usage      *ReplyUsage `yaml:"usage"`
@@ -53,6 +55,39 @@ type Reply struct {
 	// Events are the events of a streamed answer, as mappings of one name to a payload. For InvokeModel the name is
 	// chunk and the payload the family's own object.
 	Events []map[string]any `yaml:"events"`
+}
+
+// Cited is a text with its source in a Reply: an address, or a document of the request by its number.
+type Cited struct {
+	Text     string `yaml:"text"`
+	Title    string `yaml:"title"`
+	URL      string `yaml:"url"`
+	Document int    `yaml:"document"`
+	// Quote is the source's own text.
+	Quote string `yaml:"quote"`
+}
+
+// converse is the source as Converse has it.
+func (c Cited) converse() object {
+	o := object{"title": c.Title, "sourceContent": []object{{"text": c.Quote}}}
+	if c.URL != "" {
+		domain, _, _ := strings.Cut(strings.TrimPrefix(c.URL, "https://"), "/")
+		o["location"] = object{"web": object{"url": c.URL, "domain": domain}}
+	} else {
+		o["location"] = object{"documentChar": object{"documentIndex": c.Document, "start": 0, "end": len([]rune(c.Quote))}}
+	}
+	return o
+}
+
+// anthropic is the source as Claude's own API has it.
+func (c Cited) anthropic() object {
+	if c.URL != "" {
+		return object{"type": "web_search_result_location", "url": c.URL, "title": c.Title, "cited_text": c.Quote}
+	}
+	return object{
+		"type": "char_location", "cited_text": c.Quote, "document_index": c.Document, "document_title": c.Title,
+		"start_char_index": 0, "end_char_index": len([]rune(c.Quote)),
+	}
 }
 
 // ToolCall is a call in a Reply. ID is made up when empty.
@@ -141,6 +176,11 @@ func (r Rule) check() error {
 	}
 	if stop := r.Reply.StopReason; stop != "" && !slices.Contains(stopReasons, stop) {
 		return fmt.Errorf("unknown stop_reason %q; there are %s", stop, strings.Join(stopReasons, ", "))
+	}
+	for _, c := range r.Reply.Cited {
+		if c.Text == "" {
+			return errors.New("a cited text needs a text")
+		}
 	}
 	for _, t := range r.Reply.ToolCalls {
 		if t.Name == "" {

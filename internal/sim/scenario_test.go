@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -149,6 +150,7 @@ func TestScenarioMistakesAreNamed(t *testing.T) {
 	f(`rules: [{name: x, match: {operation: talk}}]`, `rule x: unknown operation "talk"`)
 	f(`rules: [{match: {}}, {reply: {stop_reason: bored}}]`, `rule 2: unknown stop_reason "bored"`)
 	f(`rules: [{reply: {tool_calls: [{input: {}}]}}]`, "needs a name")
+	f(`rules: [{reply: {cited: [{title: x}]}}]`, "needs a text")
 	f(`rules: [{reply: {events: [{a: {}, b: {}}]}}]`, "one event name")
 	f(`rules: [{reply: {events: [{a: 1}]}}]`, "must be a mapping")
 	f(`rules: [{match: {nth: -1}}]`, "negative")
@@ -187,4 +189,36 @@ func FuzzScenario(f *testing.F) {
 			New(Options{Scenario: s}).rule(&call{model: claude, operation: opConverse}, "hello")
 		}
 	})
+}
+
+// TestCitedTexts cites on every route that has citations, whole and streamed.
+func TestCitedTexts(t *testing.T) {
+	scenario, err := ParseScenario([]byte(`rules: [{reply: {text: "Look: ", cited: [{text: It rains., title: News, url: "https://news.example/x", quote: rain}, {text: " Or not.", title: Doc, document: 1, quote: sun}]}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, Options{Scenario: scenario})
+	got := b.post(claude, "converse", `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`).tree(t)
+	equal(t, got.at("output.message.content.1.citationsContent.content.0.text"), any("It rains."))
+	equal(t, got.at("output.message.content.1.citationsContent.citations.0.location.web.domain"), any("news.example"))
+	equal(t, got.at("output.message.content.2.citationsContent.citations.0.location.documentChar.documentIndex"), any(1.0))
+	got = b.post(claude, "invoke", messages("hi", "")).tree(t)
+	equal(t, got.at("content.1.citations.0.url"), any("https://news.example/x"))
+	equal(t, got.at("content.2.citations.0.type"), any("char_location"))
+	contains(t, string(b.post(claude, "converse-stream", `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`).body), `"citation":{`)
+	all, err := frames(bytes.NewReader(b.post(claude, "invoke-with-response-stream", messages("hi", "")).body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cited := 0
+	for _, f := range all {
+		inner, err := base64.StdEncoding.DecodeString(parse(t, f.payload).at("bytes").(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(inner, []byte("citations_delta")) {
+			cited++
+		}
+	}
+	equal(t, cited, 2)
 }
