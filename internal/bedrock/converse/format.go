@@ -93,6 +93,9 @@ func (e *encoder) planJSONTool(f *llm.Format) {
 		e.req.Lose("response_format", "unenforced")
 		return
 	}
+	if f.Strict != nil && *f.Strict { // a tool's input is held to its schema by the model's good will
+		e.req.Lose("response_format.json_schema.strict", "unenforced")
+	}
 	hasTools := e.tools.config || e.tools.anthropic > 0
 	p.tool = e.names.add(jsonToolName)
 	if e.hasTool(jsonToolName) { // the client has one of that name
