@@ -96,10 +96,18 @@ const (
 	InMessage
 	InThinkingBlocks
 	InToolCalls
+	// InInput is an input of an embeddings request: Message is its number, -1 if it stands alone.
+	InInput
 )
 
 // String returns the place as errors name it: "messages[2].content[0]", "messages[2].tool_calls[1]", "messages[2]".
 func (p Path) String() string {
+	if p.In == InInput {
+		if p.Message < 0 {
+			return "input"
+		}
+		return "input[" + strconv.Itoa(int(p.Message)) + "]"
+	}
 	s := "messages[" + strconv.Itoa(int(p.Message)) + "]"
 	switch p.In {
 	case InMessage:

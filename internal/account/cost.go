@@ -58,12 +58,12 @@ func (a Amount) String() string {
 	return sign + strconv.FormatInt(whole, 10) + "." + strings.TrimRight(fmt.Sprintf("%012d", rest), "0")
 }
 
-// Lines are a cost by kinds of tokens.
-type Lines struct{ Input, Output, CacheRead, CacheWrite5m, CacheWrite1h Amount }
+// Lines are a cost by kinds of tokens, and of what is paid for beside them.
+type Lines struct{ Input, Output, CacheRead, CacheWrite5m, CacheWrite1h, Images, Queries Amount }
 
 // Total returns the sum of the lines.
 func (l Lines) Total() Amount {
-	return l.Input + l.Output + l.CacheRead + l.CacheWrite5m + l.CacheWrite1h
+	return l.Input + l.Output + l.CacheRead + l.CacheWrite5m + l.CacheWrite1h + l.Images + l.Queries
 }
 
 // Cost returns what AWS will bill for u under p. tier is the service tier in AWS's answer, which is the one billed. A
@@ -89,6 +89,8 @@ func CostLines(u llm.Usage, p catalog.Price, tier string) (Lines, error) {
 		{"cache read", u.CacheRead, rates.CacheRead, &l.CacheRead},
 		{"5-minute cache write", u.CacheWrite5m, rates.CacheWrite5m, &l.CacheWrite5m},
 		{"1-hour cache write", u.CacheWrite1h, rates.CacheWrite1h, &l.CacheWrite1h},
+		{"image", u.Images, p.Units[catalog.UnitInputImage], &l.Images},
+		{"query", u.Queries, p.Units[catalog.UnitQuery], &l.Queries},
 	} {
 		switch {
 		case part.tokens < 0 || part.tokens > maxTokens || part.rate.Pico < 0:

@@ -98,6 +98,22 @@ func (e *Engine) chatAll(ctx context.Context, call *Call, first *plan) (*llm.Res
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answers := make([]*llm.Response, len(ps.list))
+	failure := e.each(ps, cancel, func(i int) (failed *llm.Error) {
+		answers[i], failed = e.answer(ctx, ps.list[i].call, ps.list[i].plan)
+		return failed
+	})
+	call.sum(ps)
+	if failure != nil {
+		return nil, e.failed(call, failure)
+	}
+	resp := answers[0]
+	resp.Usage, resp.Further = call.Usage, answers[1:]
+	return resp, nil
+}
+
+// each does the work of every part, a few at a time. The first failure, which it returns, cancels the others. The whole
+// call knows afterwards what its parts have come to.
+func (e *Engine) each(ps *parts, cancel context.CancelFunc, work func(i int) *llm.Error) *llm.Error {
 	var (
 		workers sync.WaitGroup
 		once    sync.Once
@@ -108,11 +124,7 @@ func (e *Engine) chatAll(ctx context.Context, call *Call, first *plan) (*llm.Res
 		go func() {
 			defer workers.Done()
 			for i := ps.take(); i < len(ps.list); i = ps.take() {
-				failed := e.guarded(func() (failed *llm.Error) {
-					answers[i], failed = e.answer(ctx, ps.list[i].call, ps.list[i].plan)
-					return failed
-				})
-				if failed != nil {
+				if failed := e.guarded(func() *llm.Error { return work(i) }); failed != nil {
 					once.Do(func() { failure = failed })
 					cancel()
 					return
@@ -121,13 +133,7 @@ func (e *Engine) chatAll(ctx context.Context, call *Call, first *plan) (*llm.Res
 		}()
 	}
 	workers.Wait()
-	call.sum(ps)
-	if failure != nil {
-		return nil, e.failed(call, failure)
-	}
-	resp := answers[0]
-	resp.Usage, resp.Further = call.Usage, answers[1:]
-	return resp, nil
+	return failure
 }
 
 // guarded runs work in a goroutine of the engine's own, where a panic would end the process.

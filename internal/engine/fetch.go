@@ -25,6 +25,11 @@ func (e *Engine) fetch(ctx context.Context, r *llm.Request) *llm.Error {
 	for i := range r.Messages {
 		blocks = withURL(blocks, r.Messages[i].Blocks)
 	}
+	if r.Embed != nil {
+		for _, input := range r.Embed.Inputs {
+			blocks = withURL(blocks, input)
+		}
+	}
 	switch {
 	case len(blocks) == 0:
 		return nil

@@ -27,21 +27,26 @@ type plan struct {
 // prepare chooses the deployment, completes the request with its defaults and rules, and encodes it. The caller
 // releases the plan's body.
 func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
-	t, failed := e.find(call.Request.Model)
+	failed := e.choose(ctx, call, modeChat)
 	if failed != nil {
 		return nil, failed
 	}
-	d := t.deployment
-	call.Deployment, call.Region, call.ModelID, call.Endpoint = d, t.region, t.id, t.endpoint
-	call.target = t
-	e.complete(call)
 	if failed := e.checkChoices(call.Request); failed != nil {
 		return nil, failed
 	}
-	if failed := e.fetch(ctx, call.Request); failed != nil {
-		return nil, failed
+	return e.encode(call, call.target, call.Request)
+}
+
+// choose finds the deployment for a call, completes the request with its defaults and rules, and fetches its files.
+func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
+	t, failed := e.find(call.Request.Model, want)
+	if failed != nil {
+		return failed
 	}
-	return e.encode(call, t, call.Request)
+	call.Deployment, call.Region, call.ModelID, call.Endpoint = t.deployment, t.region, t.id, t.endpoint
+	call.target = t
+	e.complete(call)
+	return e.fetch(ctx, call.Request)
 }
 
 // encode plans a request of a call. The caller releases the plan's body.

@@ -3,6 +3,7 @@ package engine
 import (
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/bedrock/embed"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
@@ -20,6 +21,7 @@ type target struct {
 	plain      string // path of the whole answer's operation
 	stream     string // path of the stream's; the same for what cannot stream
 	streams    bool   // answers come as events
+	mode       mode   // of the model, empty if it is not known
 	price      catalog.Price
 	priced     bool
 	warning    string
@@ -32,11 +34,17 @@ func (e *Engine) onInvoke(t *target) *target {
 	if ref.Route != catalog.RouteConverse || ref.Forced || !invoke.Serves(ref) {
 		return nil
 	}
+	next := t.throughInvoke()
+	e.targets.CompareAndSwap(t.key, t, next)
+	return next
+}
+
+// throughInvoke returns the same target on InvokeModel.
+func (t *target) throughInvoke() *target {
 	d, next := *t.deployment, *t
 	d.Ref.Route = catalog.RouteInvoke
 	next.deployment = &d
 	next.route()
-	e.targets.CompareAndSwap(t.key, t, &next)
 	return &next
 }
 
@@ -64,8 +72,36 @@ type targetKey struct {
 // maxTargets bounds the targets that are kept: clients can ask for any name behind a wildcard.
 const maxTargets = 4096
 
-// find returns the target for the model that a client asked for.
-func (e *Engine) find(model string) (*target, *llm.Error) {
+// mode is what a client wants of a model, by the catalogue's word.
+type mode string
+
+const (
+	modeChat      mode = "chat"
+	modeEmbedding mode = "embedding"
+)
+
+// endpoints are where models of a mode are asked.
+var endpoints = map[mode]string{modeChat: "/v1/chat/completions", modeEmbedding: "/v1/embeddings"}
+
+// find returns the target for the model that a client asked for and wants something of.
+func (e *Engine) find(model string, want mode) (*target, *llm.Error) {
+	t, failed := e.targetOf(model)
+	if failed == nil && t.mode != "" && t.mode != want {
+		return nil, otherMode(t.deployment.Ref.ID, want, t.mode)
+	}
+	return t, failed
+}
+
+// otherMode says that a model is for something else, and where that is.
+func otherMode(id string, want, is mode) *llm.Error {
+	message := id + " is no " + string(want) + " model: the catalogue has it as " + string(is)
+	if where := endpoints[is]; where != "" {
+		message += ", which " + where + " serves"
+	}
+	return &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: message}
+}
+
+func (e *Engine) targetOf(model string) (*target, *llm.Error) {
 	d, matched, err := e.o.Router.Pick(model, e.o.Catalog.Knows)
 	if err != nil {
 		return nil, e.unknown(model)
@@ -121,10 +157,21 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 		filled.Ref = ref
 	}
 	d = &filled
-	if err := chatRoute(d); err != nil {
-		return nil, err
-	}
 	t := &target{deployment: d, id: d.Ref.ID}
+	if m := d.Ref.Model; m != nil {
+		t.mode = mode(m.Mode)
+	}
+	switch t.mode {
+	case modeEmbedding:
+		if !embed.Serves(d.Ref) {
+			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the embeddings of " + d.Ref.ID + " are not served yet"}
+		}
+		d.Ref.Route = catalog.RouteInvoke
+	default:
+		if err := chatRoute(d); err != nil {
+			return nil, err
+		}
+	}
 	idRegion := ""
 	if d.ModelID != "" {
 		t.id = d.ModelID
@@ -159,11 +206,8 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 // Converse where the model has it.
 func chatRoute(d *router.Deployment) *llm.Error {
 	m := d.Ref.Model
-	if m != nil && m.Mode != "chat" {
-		return &llm.Error{
-			Kind: llm.KindInvalid, Code: "invalid_model", Param: "model",
-			Message: d.Ref.ID + " is no chat model: the catalogue has it as " + m.Mode,
-		}
+	if m != nil && m.Mode != string(modeChat) {
+		return otherMode(d.Ref.ID, modeChat, mode(m.Mode))
 	}
 	switch {
 	case d.Ref.Route == catalog.RouteConverse, d.Ref.Route == catalog.RouteConverseLike && !strings.Contains(d.Group, "*"):
@@ -187,7 +231,7 @@ func chatRoute(d *router.Deployment) *llm.Error {
 
 // Find returns the deployment that would answer to a name.
 func (e *Engine) Find(name string) (*router.Deployment, *llm.Error) {
-	t, err := e.find(name)
+	t, err := e.targetOf(name)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +270,8 @@ func (e *Engine) Behind(wildcard string) []Listed {
 		}
 	}
 	for _, m := range e.o.Catalog.Models() {
-		if m.Mode != "chat" || !m.HasConverse() && m.Route != catalog.RouteInvoke {
+		isChat := m.Mode == string(modeChat) && (m.HasConverse() || m.Route == catalog.RouteInvoke)
+		if !isChat && m.Mode != string(modeEmbedding) {
 			continue
 		}
 		if !m.ProfileOnly {

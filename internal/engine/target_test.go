@@ -44,7 +44,7 @@ func TestWildcardsAreFilledIn(t *testing.T) {
 	}
 	f := func(name, code string) {
 		t.Helper()
-		if _, failed := e.Find(name); failed == nil || failed.Code != code {
+		if _, failed := e.find(name, modeChat); failed == nil || failed.Code != code {
 			t.Errorf("%s: %+v", name, failed)
 		}
 	}
@@ -56,15 +56,15 @@ func TestWildcardsAreFilledIn(t *testing.T) {
 
 func TestTargetsAreKeptWithinBounds(t *testing.T) {
 	e := newBench(t, nil, &router.Deployment{Group: "bedrock/*", Model: "bedrock/*"})
-	first, failed := e.find("bedrock/foo.bar-v1")
+	first, failed := e.targetOf("bedrock/foo.bar-v1")
 	if failed != nil {
 		t.Fatal(failed)
 	}
-	if again, _ := e.find("bedrock/foo.bar-v1"); again != first {
+	if again, _ := e.targetOf("bedrock/foo.bar-v1"); again != first {
 		t.Error("the target was made twice")
 	}
 	for i := range maxTargets + 100 {
-		if _, failed := e.find(fmt.Sprintf("bedrock/foo.bar-%d", i)); failed != nil {
+		if _, failed := e.targetOf(fmt.Sprintf("bedrock/foo.bar-%d", i)); failed != nil {
 			t.Fatal(failed)
 		}
 	}
@@ -95,7 +95,7 @@ func TestWarningsNameWhatAnOperatorShouldKnow(t *testing.T) {
 	f("good-id", "")
 	f("unpriced-id", "the price of foo.bar-v1 is unknown")
 	f("priced-id", "")
-	f("embedding-id", "is no chat model")
+	f("embedding-id", "")
 	f("invoke-id", "")
 	f("opaque-id", "it is not known which family of models is behind")
 	f("bedrock/*-id", "")
@@ -123,7 +123,7 @@ func TestWhatIsBehindAWildcard(t *testing.T) {
 		var names []string
 		for _, l := range e.Behind(wildcard) {
 			names = append(names, l.Name)
-			if l.Mode != "chat" {
+			if want := map[bool]string{true: "embedding", false: "chat"}[strings.Contains(l.Name, "embed")]; l.Mode != want {
 				t.Errorf("%s: %s is %s", wildcard, l.Name, l.Mode)
 			}
 		}
@@ -138,7 +138,7 @@ func TestWhatIsBehindAWildcard(t *testing.T) {
 			}
 		}
 	}
-	f("bedrock/*", []string{"bedrock/us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0"}, []string{"us.amazon.nova-pro-v1:0", "bedrock/amazon.titan-embed-text-v2:0"})
+	f("bedrock/*", []string{"bedrock/us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0", "bedrock/amazon.titan-embed-text-v2:0"}, []string{"us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-canvas-v1:0"})
 	f("us.anthropic.*", []string{"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}, []string{"us.amazon.nova-pro-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"})
 	f("bedrock/*mythos-5", []string{"bedrock/us.anthropic.claude-mythos-5"}, []string{"bedrock/anthropic.claude-mythos-5"}) // can be called by a profile only
 	f("m", nil, []string{"m"})
@@ -148,19 +148,19 @@ func TestWhatConverseRefusesIsRememberedForInvokeModel(t *testing.T) {
 	e := newBench(t, nil, &router.Deployment{Group: "m", Model: "bedrock/foo.bar-v1"}, &router.Deployment{Group: "forced", Model: "bedrock/converse/foo.bar-v1"},
 		&router.Deployment{Group: "opaque", Model: "bedrock/arn:aws:bedrock:us-east-1:123456789012:imported-model/x"})
 	for _, name := range []string{"forced", "opaque"} {
-		found, failed := e.find(name)
+		found, failed := e.targetOf(name)
 		if failed != nil || e.onInvoke(found) != nil {
 			t.Errorf("%s goes to InvokeModel (%v)", name, failed)
 		}
 	}
-	first, failed := e.find("m")
+	first, failed := e.targetOf("m")
 	if failed != nil || first.deployment.Ref.Route != catalog.RouteConverse {
 		t.Fatalf("%v %+v", failed, first)
 	}
 	if next := e.onInvoke(first); next == nil || next.stream != "/model/foo.bar-v1/invoke-with-response-stream" {
 		t.Fatalf("%+v", next)
 	}
-	if again, failed := e.find("m"); failed != nil || again.deployment.Ref.Route != catalog.RouteInvoke || first.deployment.Ref.Route != catalog.RouteConverse {
+	if again, failed := e.targetOf("m"); failed != nil || again.deployment.Ref.Route != catalog.RouteInvoke || first.deployment.Ref.Route != catalog.RouteConverse {
 		t.Errorf("%v: the next call goes to %s", failed, again.deployment.Ref.Route)
 	}
 }

@@ -45,35 +45,15 @@ func (s *Server) completion(x *exchange) { s.converse(x, &textCompletions) }
 // converse serves one chat-like request.
 func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	x.call.Type = dialect.callType
-	b, failure := readBody(x.w, x.r, s.MaxBody)
-	if failure != nil {
-		x.fail(failure)
+	b, req, control := s.read(x, dialect.decode)
+	if req == nil {
 		return
 	}
 	defer b.release()
-	if s.DebugBodies {
-		s.debugBody(x, "request body", b.data)
-	}
-	req, control, err := dialect.decode(b.data)
-	if err != nil && x.name != "" { // the path names the model, so the body need not
-		var missing *llm.Error
-		if errors.As(err, &missing) && missing.Code == "missing_required_parameter" && missing.Param == "model" {
-			req, control, err = dialect.decode(withModel(b.data, x.name))
-		}
-	}
-	if err != nil {
-		x.fail(asError(err))
-		return
-	}
-	if x.name != "" {
-		req.Model = x.name
-	}
 	call := x.call
 	call.Request, call.AnswerID = req, dialect.idPrefix+call.ID
-	call.Drop, call.Modify, call.Remove = control.Drop, control.Modify, control.Remove
-	call.UserContinue, call.AssistantContinue = control.UserContinue, control.AssistantContinue
-	call.Timeout, call.Prompts = control.Timeout, control.Prompts
-	req.Policy.Allowed, req.Policy.CacheRules = control.Allowed, control.CacheRules
+	call.UserContinue, call.AssistantContinue, call.Prompts = control.UserContinue, control.AssistantContinue, control.Prompts
+	req.Policy.CacheRules = control.CacheRules
 	if req.Stream {
 		s.stream(x, dialect, control)
 		return
@@ -95,6 +75,38 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	}
 	x.write(http.StatusOK, out.data)
 	out.release()
+}
+
+// read reads a request's body and decodes it. The request is nil if that failed and the client has been told; else the caller
+// releases the body when it is done with the request.
+func (s *Server) read(x *exchange, decode func([]byte) (*llm.Request, *openai.Control, error)) (*body, *llm.Request, *openai.Control) {
+	b, failure := readBody(x.w, x.r, s.MaxBody)
+	if failure != nil {
+		x.fail(failure)
+		return nil, nil, nil
+	}
+	if s.DebugBodies {
+		s.debugBody(x, "request body", b.data)
+	}
+	req, control, err := decode(b.data)
+	if err != nil && x.name != "" { // the path names the model, so the body need not
+		var missing *llm.Error
+		if errors.As(err, &missing) && missing.Code == "missing_required_parameter" && missing.Param == "model" {
+			req, control, err = decode(withModel(b.data, x.name))
+		}
+	}
+	if err != nil {
+		b.release()
+		x.fail(asError(err))
+		return nil, nil, nil
+	}
+	if x.name != "" {
+		req.Model = x.name
+	}
+	call := x.call
+	call.Drop, call.Modify, call.Remove, call.Timeout = control.Drop, control.Modify, control.Remove, control.Timeout
+	req.Policy.Allowed = control.Allowed
+	return b, req, control
 }
 
 // withModel puts a model into a JSON object that has none, or null.

@@ -31,6 +31,7 @@ func routeTable() []Route {
 	return []Route{
 		{http.MethodPost, "/chat/completions", NeedsKey, (*Server).chat},
 		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
+		{http.MethodPost, "/embeddings", NeedsKey, (*Server).embeddings},
 		{http.MethodGet, "/models", NeedsKey, (*Server).models},
 		{http.MethodGet, "/models/{id}", NeedsKey, (*Server).model},
 		{http.MethodGet, "/model/info", NeedsAdmin, (*Server).modelInfo},
@@ -62,7 +63,7 @@ func canonical(escaped string) (path, name string, ok bool) {
 		if !found {
 			continue
 		}
-		for _, suffix := range []string{"/chat/completions", "/completions"} {
+		for _, suffix := range []string{"/chat/completions", "/completions", "/embeddings"} {
 			if model, found := strings.CutSuffix(rest, suffix); found && model != "" {
 				name, err := url.PathUnescape(model)
 				return suffix, name, err == nil

@@ -175,7 +175,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	}
 	f(http.MethodGet, "/nothing", 404, "unknown_url", "")
 	f(http.MethodGet, "/v1/v1/models", 404, "unknown_url", "")
-	f(http.MethodPost, "/engines/claude/embeddings", 404, "unknown_url", "")
+	f(http.MethodPost, "/engines/claude/images", 404, "unknown_url", "")
 	f(http.MethodGet, "/v1/chat/completions", 405, "method_not_allowed", "POST")
 	f(http.MethodDelete, "/models", 405, "method_not_allowed", "GET")
 }
@@ -226,7 +226,7 @@ func TestModels(t *testing.T) {
 			t.Errorf("%s is not listed", want)
 		}
 	}
-	for _, not := range []string{`"id":"secret"`, `bedrock/*`, "embed"} {
+	for _, not := range []string{`"id":"secret"`, `bedrock/*`, "canvas"} {
 		if strings.Contains(body, not) {
 			t.Errorf("%s is listed", not)
 		}

@@ -66,6 +66,10 @@ func (s *Server) serveModel(w http.ResponseWriter, r *http.Request, c *call) {
 	if fault != nil && s.failInstead(w, r, fault, stream) {
 		return
 	}
+	if e := embedderOf(c.model); e != nil && c.operation == opInvoke {
+		s.serveEmbedding(w, r, c, e, fault)
+		return
+	}
 	p, refused := s.read(r, c)
 	if refused != nil {
 		writeError(w, refused)

@@ -1,10 +1,12 @@
 package invoke
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/llm"
 )
 
 // The headers in which InvokeModel takes what Converse has in its body, from its API reference.
@@ -20,25 +22,46 @@ const (
 // maxMetadata is AWS's limit of the header, in characters.
 const maxMetadata = 8500
 
+// GuardrailHeader says in headers what Converse has as guardrailConfig, nil for none.
+func GuardrailHeader(config []byte) (http.Header, *llm.Error) {
+	if len(config) == 0 || string(config) == "null" {
+		return nil, nil
+	}
+	h := http.Header{}
+	for _, part := range [...]struct{ header, name string }{
+		{headerGuardrail, "guardrailIdentifier"}, {headerGuardrailVersion, "guardrailVersion"}, {headerTrace, "trace"},
+	} {
+		text := jsonscan.Text(jsonscan.Member(config, part.name))
+		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return nil, llm.Invalid("guardrailConfig."+part.name, "guardrailConfig."+part.name+" holds characters that AWS has none of there")
+		}
+		if part.header == headerTrace {
+			text = strings.ToUpper(text) // Converse has it in lower case
+		}
+		if text != "" {
+			h[part.header] = []string{text}
+		}
+	}
+	if (h[headerGuardrail] == nil) != (h[headerGuardrailVersion] == nil) {
+		return nil, llm.Invalid("guardrailConfig", "guardrailConfig needs an identifier and a version, or neither")
+	}
+	return h, nil
+}
+
 // header says in headers what Converse has in its body.
 func (e *encoder) header() http.Header {
 	h := http.Header{}
 	set := func(name string, value []byte) {
-		text := jsonscan.Text(value)
-		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-			e.refuse("guardrailConfig", "guardrailConfig holds characters that no identifier or version has")
-		}
-		if text != "" {
+		if text := jsonscan.Text(value); text != "" {
 			h[name] = []string{text}
 		}
 	}
 	d := &e.doc
-	set(headerGuardrail, jsonscan.Member(d.guardrail, "guardrailIdentifier"))
-	set(headerGuardrailVersion, jsonscan.Member(d.guardrail, "guardrailVersion"))
-	set(headerTrace, jsonscan.Member(d.guardrail, "trace"))
-	for i := range h[headerTrace] {
-		h[headerTrace][i] = strings.ToUpper(h[headerTrace][i]) // Converse has it in lower case
+	guardrail, err := GuardrailHeader(d.guardrail)
+	if err != nil && e.err == nil {
+		e.err = err
 	}
+	maps.Copy(h, guardrail)
 	set(headerLatency, d.latency)
 	set(headerTier, d.tier)
 	if d.metadata != nil {

@@ -86,6 +86,9 @@ const (
 	memberExtraBody
 	memberN
 	memberEcho
+	memberInput
+	memberEncoding
+	memberDimensions
 )
 
 func (m memberSet) has(bit uint) bool { return m&(1<<bit) != 0 }

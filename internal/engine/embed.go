@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/bedrock/embed"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Embed answers a call for embeddings with one vector to each input. The calls that it takes are made side by side; the
+// first failure ends them all. The vectors may alias memory that lives as long as they do.
+func (e *Engine) Embed(ctx context.Context, call *Call) (*llm.Embeddings, *llm.Error) {
+	if failed := e.choose(ctx, call, modeEmbedding); failed != nil {
+		return nil, failed
+	}
+	t := call.target
+	if t.mode != modeEmbedding { // a model that the catalogue does not know: its id may tell what it is
+		t = t.throughInvoke()
+	}
+	list, err := embed.Encode(call.Request, t.deployment.Ref)
+	if err != nil {
+		return nil, e.refused(err)
+	}
+	header, failed := invoke.GuardrailHeader(call.Request.Guardrail)
+	if failed != nil {
+		return nil, failed
+	}
+	ctx, leave := e.upstream(ctx, call)
+	defer leave()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ps := &parts{list: make([]part, len(list))}
+	for i, p := range list {
+		c := *call
+		c.Request = copyOf(call.Request)
+		body := wire.NewBody()
+		body.B = append(body.B, p.Body...)
+		plan := &plan{target: t, body: body, header: header}
+		defer body.Release()
+		ps.list[i] = part{call: &c, plan: plan}
+	}
+	vectors := make([]llm.Vector, len(call.Request.Embed.Inputs))
+	failure := e.each(ps, cancel, func(i int) *llm.Error { return e.embedPart(ctx, &ps.list[i], list[i], vectors) })
+	call.sum(ps)
+	if failure != nil {
+		return nil, e.failed(call, failure)
+	}
+	return &llm.Embeddings{Vectors: vectors, Usage: call.Usage}, nil
+}
+
+// embedPart makes one of the calls.
+func (e *Engine) embedPart(ctx context.Context, p *part, asked *embed.Part, vectors []llm.Vector) *llm.Error {
+	call := p.call
+	call.sent = time.Now()
+	reply, err := p.plan.target.client.Send(ctx, p.plan.call(call, false, e.o.KeyHeader))
+	if err != nil {
+		return e.failed(call, err)
+	}
+	call.Upstream, call.RequestID = reply.Header, reply.RequestID
+	data, err := reply.ReadAll(maxAnswer)
+	call.answered = time.Now()
+	if err != nil {
+		return e.failed(call, err)
+	}
+	usage, err := embed.Decode(asked, data, reply.Header, vectors)
+	if err != nil {
+		return e.failed(call, err)
+	}
+	if usage == (llm.Usage{}) { // nobody counted
+		usage = estimateInputs(call.Request.Embed, asked.Inputs)
+	}
+	call.firstToken = call.answered
+	call.Usage, call.HasUsage = usage, true
+	e.price(call)
+	return nil
+}
+
+// estimateInputs guesses the tokens of inputs by their length.
+func estimateInputs(r *llm.Embed, inputs []int) llm.Usage {
+	var sent int64
+	for _, i := range inputs {
+		for j := range r.Inputs[i] {
+			sent += int64(r.Inputs[i][j].Text.Size())
+		}
+	}
+	return llm.Usage{Input: (sent + bytesPerToken - 1) / bytesPerToken, Estimated: true}
+}
