@@ -186,10 +186,11 @@ func (p *Pool) assume(o *Options, with aws.CredentialsProvider, token func() (st
 		return nil, err
 	}
 	i.remote = true
-	return p.signing(&role{
+	i.role = &role{
 		client: client, arn: o.RoleARN, session: o.SessionName, external: o.ExternalID, source: o.SourceIdentity, policy: o.SessionPolicy,
 		duration: o.RoleDuration, tags: o.sortedTags(), token: token, now: p.now,
-	}, i), nil
+	}
+	return p.signing(i.role, i), nil
 }
 
 // isPodRole reports whether the role is the one that the pod's web identity gives already. Assuming it again would need
@@ -248,10 +249,11 @@ func (p *Pool) podRole(o *Options, arn, file string) (source, *Identity, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return &role{
+	r := &role{
 		client: client, arn: arn, session: p.get("AWS_ROLE_SESSION_NAME"), now: p.now,
 		token: func() (string, error) { return readToken(file) },
-	}, &Identity{about: "the pod's role " + arn, remote: true}, nil
+	}
+	return r, &Identity{about: "the pod's role " + arn, role: r, remote: true}, nil
 }
 
 func (p *Pool) chain(o *Options, profile string) *chain {
