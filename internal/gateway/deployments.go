@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -274,6 +275,10 @@ type connection struct {
 	endpoint  wire.EndpointOptions
 	env       func(string) (string, bool)
 	userAgent string
+	// pool and who are where the identity comes from; control is the address of the control plane, "" for AWS's own.
+	pool    *identity.Pool
+	who     identity.Options
+	control string
 }
 
 func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*connection, error) {
@@ -297,7 +302,7 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	if err != nil {
 		return nil, err
 	}
-	k := &connection{identity: found, transport: transport, header: http.Header{}, parameter: p.AWSRegionName, env: env, userAgent: userAgent}
+	k := &connection{identity: found, transport: transport, header: http.Header{}, parameter: p.AWSRegionName, env: env, userAgent: userAgent, pool: pool, who: who}
 	for name, value := range p.ExtraHeaders {
 		if !strings.EqualFold(name, "anthropic-beta") { // travels in the body
 			k.header[http.CanonicalHeaderKey(name)] = []string{value.Reveal()}
@@ -306,13 +311,10 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	k.endpoint = wire.EndpointOptions{
 		AllowHTTP: p.AllowHTTPUpstream, FIPS: isTrue(get("AWS_USE_FIPS_ENDPOINT")), DualStack: isTrue(get("AWS_USE_DUALSTACK_ENDPOINT")),
 	}
-	for _, override := range []string{
+	k.endpoint.Override = cmp.Or(
 		p.AWSBedrockRuntimeEndpoint, p.APIBase, get("AWS_BEDROCK_RUNTIME_ENDPOINT"), get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), get("AWS_ENDPOINT_URL"),
-	} {
-		if k.endpoint.Override == "" {
-			k.endpoint.Override = override
-		}
-	}
+	)
+	k.control = cmp.Or(p.AWSBedrockControlPlaneEndpoint, get("AWS_ENDPOINT_URL_BEDROCK"), get("AWS_ENDPOINT_URL"))
 	return k, nil
 }
 
