@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -203,5 +207,48 @@ func TestDoctorsUsage(t *testing.T) {
 	}
 	if _, stdout, _ := command(t, nil, "", "doctor", "--help"); !strings.Contains(stdout, "--call") || !strings.Contains(stdout, "--json") {
 		t.Errorf("%s", stdout)
+	}
+}
+
+func TestWhoseCertificatesAreTrusted(t *testing.T) {
+	bedrock := sim.New(sim.Options{})
+	t.Cleanup(bedrock.Close)
+	server := httptest.NewUnstartedServer(bedrock)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug) // of handshakes that are refused, which is what is tested
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := func(params, settings string, vars map[string]string, trusted bool) {
+		t.Helper()
+		path := patient(t, server.URL, nova+", "+simKeys+params)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := exitFinding
+		if trusted {
+			want = exitOK
+		}
+		// STS, the endpoint, the control plane and the model are all behind the certificate.
+		if code, stdout, stderr := command(t, vars, "", "doctor", "--call", write(t, string(text)+settings)); code != want {
+			t.Errorf("%s %s %v: exit code %d\n%s%s", params, settings, vars, code, stdout, stderr)
+		}
+	}
+	f("", "", nil, false)
+	f(", ssl_verify: true", "", map[string]string{"SSL_VERIFY": "false"}, false)
+	f(", ssl_verify: true", "litellm_settings: {ssl_verify: false}\n", nil, false)
+	f(", ssl_verify: "+ca, "", nil, true)
+	f(", ssl_verify: false", "", nil, true)
+	f("", "litellm_settings: {ssl_verify: "+ca+"}\n", nil, true)
+	f("", "litellm_settings: {ssl_verify: false}\n", nil, true)
+	f("", "", map[string]string{"AWS_CA_BUNDLE": ca}, true)
+	f("", "", map[string]string{"SSL_CERT_FILE": ca}, true)
+	f("", "", map[string]string{"SSL_VERIFY": "false"}, true)
+	f("", "environment_variables: {AWS_CA_BUNDLE: "+ca+"}\n", nil, true)
+	if code, _, stderr := command(t, nil, "", "doctor", patient(t, server.URL, nova+", "+simKeys+", ssl_verify: /nowhere.pem")); code != exitUsage || !strings.Contains(stderr, "certificate authorities: open /nowhere.pem") {
+		t.Errorf("%d %s", code, stderr)
 	}
 }

@@ -293,12 +293,15 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	for _, tag := range p.AWSSessionTags {
 		who.SessionTags = append(who.SessionTags, identity.Tag{Key: tag.Key, Value: tag.Value})
 	}
+	get := func(name string) string { v, _ := env(name); return v }
+	who.CAFile, who.Insecure = verification(cmp.Or(p.SSLVerify, c.LitellmSettings.SSLVerify, config.TLSVerify(get("SSL_VERIFY"))))
 	found, err := pool.For(who)
 	if err != nil {
 		return nil, err
 	}
-	get := func(name string) string { v, _ := env(name); return v }
-	transport, err := wire.NewTransport(wire.TransportOptions{Connect: c.Timeouts(entry).Connect, CAFile: get("AWS_CA_BUNDLE")})
+	transport, err := wire.NewTransport(wire.TransportOptions{
+		Connect: c.Timeouts(entry).Connect, CAFile: cmp.Or(who.CAFile, get("AWS_CA_BUNDLE"), get("SSL_CERT_FILE")), Insecure: who.Insecure,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -316,6 +319,17 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	)
 	k.control = cmp.Or(p.AWSBedrockControlPlaneEndpoint, get("AWS_ENDPOINT_URL_BEDROCK"), get("AWS_ENDPOINT_URL"))
 	return k, nil
+}
+
+// verification reads ssl_verify: a file of authorities, or a switch.
+func verification(word config.TLSVerify) (file string, insecure bool) {
+	switch strings.ToLower(string(word)) {
+	case "", "true", "1", "yes", "on":
+		return "", false
+	case "false", "0", "no", "off":
+		return "", true
+	}
+	return string(word), false
 }
 
 func isTrue(s string) bool { return strings.EqualFold(s, "true") }

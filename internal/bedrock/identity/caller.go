@@ -20,7 +20,7 @@ type Caller struct {
 // ErrBearer says that an identity is an API key: STS takes none, so that it cannot say whose it is.
 var ErrBearer = errors.New("an API key is no identity that STS knows")
 
-// WhoAmI asks STS who i is. Of o the STS endpoint, the region and AllowHTTP count. Anybody may ask this, whatever the
+// WhoAmI asks STS who i is. Of o count STS's endpoint and region, and how it is reached. Anybody may ask this, whatever the
 // policies say. Its error is an *llm.Error, or ErrBearer.
 func (p *Pool) WhoAmI(ctx context.Context, i *Identity, o Options) (Caller, error) {
 	if i.bearer != nil {
@@ -30,6 +30,10 @@ func (p *Pool) WhoAmI(ctx context.Context, i *Identity, o Options) (Caller, erro
 		return Caller{}, ErrBearer
 	}
 	if err := i.Warm(ctx); err != nil {
+		return Caller{}, err
+	}
+	var err error
+	if o.http, err = p.client(&o); err != nil {
 		return Caller{}, err
 	}
 	client, err := p.stsClient(&o, aws.CredentialsProviderFunc(i.retrieve))
