@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/smithy-go"
 
@@ -156,5 +158,42 @@ func TestASTSThatFailsIsUnavailable(t *testing.T) {
 	_, err = proof(t, i)
 	if e := wantError(t, err, llm.KindUnavailable); e.Status() != 503 || !e.Retryable() || !strings.Contains(e.Message, "later") {
 		t.Errorf("%+v", e)
+	}
+}
+
+func TestASSOSessionThatIsOpenGivesCredentials(t *testing.T) {
+	var ended atomic.Bool
+	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ended.Load() {
+			w.Header().Set("X-Amzn-Errortype", "UnauthorizedException")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if r.URL.Path != "/federation/credentials" || r.URL.Query().Get("role_name") != "chat" || r.Header.Get("X-Amz-Sso_bearer_token") != "canary-token" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"s","sessionToken":"t","expiration":%d}}`, time.Now().Add(time.Hour).UnixMilli())
+	}))
+	t.Cleanup(portal.Close)
+	for _, profile := range []string{"new", "old"} {
+		env := sso(t, "2099-01-02T03:04:05Z")
+		p := newPool(t, env)
+		t.Setenv("AWS_ENDPOINT_URL_SSO", portal.URL) // which the AWS SDK reads by itself
+		wantProof(t, p, Options{Profile: profile}, "ASIASSO t")
+	}
+	// A session that the portal has ended.
+	ended.Store(true)
+	env := sso(t, "2099-01-02T03:04:05Z")
+	p := newPool(t, env)
+	t.Setenv("AWS_ENDPOINT_URL_SSO", portal.URL)
+	i, err := p.For(Options{Profile: "old"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = proof(t, i)
+	if e := wantError(t, err, llm.KindPermission); !strings.Contains(e.Hint, "aws sso login --profile old") || strings.Contains(e.Error(), "canary") {
+		t.Errorf("%s %s", e, e.Hint)
 	}
 }
