@@ -176,7 +176,7 @@ func (s *surgery) examine(ctx context.Context, d *router.Deployment) *diagnosis 
 	case p.Region != "":
 		x.add("region", stateOK, p.Region, "")
 	}
-	x.identity(ctx, p)
+	s.identity(ctx, x, p)
 	s.endpoint(ctx, x, p)
 	x.model(ctx, d, p)
 	s.price(x, d)

@@ -22,7 +22,7 @@ import (
 )
 
 // identity asks STS who the deployment is.
-func (x *diagnosis) identity(ctx context.Context, p *gateway.Probe) {
+func (s *surgery) identity(ctx context.Context, x *diagnosis, p *gateway.Probe) {
 	if p.Identity == nil {
 		x.add("identity", stateOK, "nothing is signed: the configured header or key goes as it is", "")
 		return
@@ -32,12 +32,29 @@ func (x *diagnosis) identity(ctx context.Context, p *gateway.Probe) {
 	who, err := p.WhoAmI(ctx)
 	switch {
 	case errors.Is(err, identity.ErrBearer):
-		x.add("identity", stateOK, p.Identity.Describe()+" (STS cannot say whose it is)", "")
+		s.key(x, p.Identity)
 	case err != nil:
 		x.fail("identity", err)
 	default:
 		x.Account, x.Principal = who.Account, who.ARN
 		x.add("identity", stateOK, who.ARN, "")
+	}
+}
+
+// soon is how long before the end of a short-term API key its operator is told.
+const soon = time.Hour
+
+// key looks at an API key, of which STS knows nothing.
+func (s *surgery) key(x *diagnosis, i *identity.Identity) {
+	const hint = "Short-term keys are not renewed: give a new one, a file that is kept up to date (api_key: file:/path), or a role."
+	at, short := i.Expires()
+	switch left := at.Sub(s.now()); {
+	case short && left <= 0:
+		x.add("identity", stateFailed, i.Describe()+": it has ended", hint)
+	case short && left < soon:
+		x.add("identity", stateWarning, i.Describe()+": that is soon", hint)
+	default:
+		x.add("identity", stateOK, i.Describe()+" (STS cannot say whose it is)", "")
 	}
 }
 

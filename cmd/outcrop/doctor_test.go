@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -251,4 +252,22 @@ func TestWhoseCertificatesAreTrusted(t *testing.T) {
 	if code, _, stderr := command(t, nil, "", "doctor", patient(t, server.URL, nova+", "+simKeys+", ssl_verify: /nowhere.pem")); code != exitUsage || !strings.Contains(stderr, "certificate authorities: open /nowhere.pem") {
 		t.Errorf("%d %s", code, stderr)
 	}
+}
+
+func TestDoctorSeesTheEndOfAnAPIKey(t *testing.T) {
+	url := simulated(t)
+	f := func(left time.Duration, state, words string, code int) {
+		t.Helper()
+		signed := time.Now().Add(left - 12*time.Hour).UTC().Format("20060102T150405Z")
+		text := "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Date=" + signed + "&X-Amz-Expires=43200&X-Amz-Signature=canary&Version=1"
+		key := "bedrock-api-key-" + base64.StdEncoding.EncodeToString([]byte(text))
+		r, got, _ := examined(t, patient(t, url, nova+", api_key: "+key))
+		r.Deployments[0].wants(t, "identity", state, words)
+		if got != code {
+			t.Errorf("%v left: exit code %d", left, got)
+		}
+	}
+	f(-time.Minute, stateFailed, "it has ended", exitFinding)
+	f(30*time.Minute, stateWarning, "that is soon", exitOK)
+	f(6*time.Hour, stateOK, "a short-term key that ends at", exitOK)
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -57,3 +58,15 @@ func (p *Pool) WhoAmI(ctx context.Context, i *Identity, o Options) (Caller, erro
 
 // IsBearer reports whether the identity is an API key.
 func (i *Identity) IsBearer() bool { return i.bearer != nil }
+
+// Expires returns when a short-term API key ends; ok is false for every other identity, whose credentials are renewed.
+func (i *Identity) Expires() (at time.Time, ok bool) {
+	if i.bearer == nil {
+		return time.Time{}, false
+	}
+	token, err := i.bearer.get()
+	if err != nil {
+		return time.Time{}, false
+	}
+	return BearerExpiry(token)
+}

@@ -34,12 +34,8 @@ type Identity struct {
 
 // Describe says where the identity comes from, without any secret. Of a short-term API key it tells the end.
 func (i *Identity) Describe() string {
-	if i.bearer != nil {
-		if token, err := i.bearer.get(); err == nil {
-			if at, ok := BearerExpiry(token); ok {
-				return i.about + ", a short-term key that ends at " + at.Format(time.RFC3339)
-			}
-		}
+	if at, ok := i.Expires(); ok {
+		return i.about + ", a short-term key that ends at " + at.Format(time.RFC3339)
 	}
 	return i.about
 }
