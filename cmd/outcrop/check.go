@@ -16,7 +16,7 @@ import (
 func check(args []string, s stdio, lookup env) error {
 	f := newFlags("check", "--config FILE", s.out)
 	var path string
-	f.both(&path, "config", "c", "", "the configuration to check")
+	f.configFile(&path, "", "the configuration to check")
 	if err := f.parse(args); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 func explain(ctx context.Context, args []string, s stdio, lookup env) error {
 	f := newFlags("explain", "--config FILE REQUEST.json", s.out)
 	var o serveOptions
-	f.both(&o.config, "config", "c", "", "the configuration; without one every Bedrock model under its own id")
+	f.configFile(&o.config, "", "the configuration; without one every Bedrock model under its own id")
 	if err := f.parse(args); err != nil {
 		return err
 	}

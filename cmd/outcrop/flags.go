@@ -35,10 +35,10 @@ func (f *flags) printUsage(command, arguments string) {
 	}
 }
 
-// both defines a flag under two names.
-func (f *flags) both(v *string, name, short, value, text string) {
-	f.StringVar(v, name, value, text)
-	f.StringVar(v, short, value, "")
+// configFile defines the flag that names the configuration, under its two names.
+func (f *flags) configFile(v *string, value, text string) {
+	f.StringVar(v, "config", value, text)
+	f.StringVar(v, "c", value, "")
 }
 
 // ignore accepts a flag that has no effect; takesValue says whether a value follows it.

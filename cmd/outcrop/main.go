@@ -5,12 +5,13 @@
 //	outcrop [serve] [--config config.yaml] [--host H] [--port 4000]
 //	outcrop demo
 //	outcrop check --config config.yaml
+//	outcrop doctor --config config.yaml [--call] [--json]
 //	outcrop explain --config config.yaml request.json
 //	outcrop sim [--port 4566]
 //	outcrop version
 //	outcrop help
 //
-// Exit codes: 0 is success, 1 a finding of check or explain, 2 a program that could not start.
+// Exit codes: 0 is success, 1 a finding of check, doctor or explain, 2 a program that could not start.
 package main
 
 import (
@@ -57,6 +58,7 @@ const usage = `Outcrop is an LLM gateway for AWS Bedrock.
   outcrop --config FILE        serve what a LiteLLM config.yaml says
   outcrop demo                 try it: gateway and simulated Bedrock, no AWS account needed
   outcrop check --config FILE  say what is wrong with a configuration, without starting
+  outcrop doctor --config FILE ask AWS whether each deployment would work: identity, endpoint, clock, model, price
   outcrop explain --config FILE REQUEST.json
                                say what would be sent to AWS for a chat request, without sending it
   outcrop sim                  run the simulated Bedrock alone
@@ -81,6 +83,8 @@ func run(ctx context.Context, args []string, s stdio, lookup env) int {
 		err = simulate(ctx, args, s)
 	case "check":
 		err = check(args, s, lookup)
+	case "doctor":
+		err = doctor(ctx, args, s, lookup)
 	case "explain":
 		err = explain(ctx, args, s, lookup)
 	case "version":
@@ -88,7 +92,7 @@ func run(ctx context.Context, args []string, s stdio, lookup env) int {
 	case "help":
 		fmt.Fprint(s.out, usage)
 	default:
-		known := []string{"serve", "demo", "sim", "check", "explain", "version", "help"}
+		known := []string{"serve", "demo", "sim", "check", "doctor", "explain", "version", "help"}
 		err = fmt.Errorf("there is no command %q%s; outcrop help lists them", command, didYouMean(command, known))
 	}
 	return exitCode(err, s.err)

@@ -43,7 +43,7 @@ func serveFlags(o *serveOptions, s stdio, lookup env) *flags {
 		}
 		return fallback
 	}
-	f.both(&o.config, "config", "c", from("CONFIG_FILE_PATH", ""), "the configuration, a LiteLLM config.yaml (CONFIG_FILE_PATH)")
+	f.configFile(&o.config, from("CONFIG_FILE_PATH", ""), "the configuration, a LiteLLM config.yaml (CONFIG_FILE_PATH)")
 	f.StringVar(&o.host, "host", from("HOST", ""), "address to listen on (HOST); 0.0.0.0, or 127.0.0.1 without a master key")
 	f.StringVar(&o.port, "port", from("PORT", "4000"), "port to listen on (PORT); 4000")
 	f.StringVar(&o.model, "model", "", "without a configuration: serve this model only")

@@ -89,6 +89,9 @@ type LitellmParams struct {
 	APIKey secret.Secret `yaml:"api_key"`
 	// APIBase is the URL of bedrock-runtime; with the converse_like route the whole URL, nothing appended.
 	APIBase string `yaml:"api_base" check:"no-comma,url"`
+	// SSLVerify is true, false (no certificate of AWS's or STS's is looked at: for trials only) or a file of certificate
+	// authorities in PEM form. Default: that of litellm_settings.
+	SSLVerify TLSVerify `yaml:"ssl_verify" check:"no-comma"`
 	// AllowHTTPUpstream permits http:// towards hosts that are neither loopback nor private. Default: false.
 	AllowHTTPUpstream bool `yaml:"allow_http_upstream"`
 	// CredentialName names the entry of credential_list whose values apply where no value stands here.
@@ -216,6 +219,9 @@ type LitellmSettings struct {
 	// RequestTimeout bounds a whole call that is not a stream. The timeout of the router or of a deployment wins.
 	// Default: none, the router's 600 s apply.
 	RequestTimeout time.Duration `yaml:"request_timeout" check:"not-negative"`
+	// SSLVerify is the ssl_verify of deployments that have none. Default: SSL_VERIFY of the environment, then true with the
+	// authorities of the system, of AWS_CA_BUNDLE and of SSL_CERT_FILE.
+	SSLVerify TLSVerify `yaml:"ssl_verify" check:"no-comma"`
 	// JSONLogs writes the log as JSON lines. Default: false.
 	JSONLogs bool `yaml:"json_logs"`
 	// SetVerbose sets the log level to debug. Default: false.
@@ -294,6 +300,10 @@ const (
 
 // SessionTag is one session tag of an assumed role.
 type SessionTag struct{ Key, Value string }
+
+// TLSVerify says how certificates are verified: "" is unsaid, "true" the usual way, "false" not at all; anything else is a
+// file of certificate authorities, in PEM form.
+type TLSVerify string
 
 // SessionTags are the session tags of an assumed role, in the order of the file.
 type SessionTags []SessionTag

@@ -7,6 +7,7 @@ import (
 	"net/textproto"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,8 +57,8 @@ func (l *loader) admit(s Section, f field, path string) bool {
 	case set.Status == Refused:
 		l.errorf(f.at, path, "%s in %s: %s", f.key, s, set.Reason)
 	case f.value.kind == kindNull || f.value.kind == kindMissing:
-	// A switch that is off in LiteLLM is off here too. ssl_verify is the one that does something when it is off.
-	case f.value.kind == kindBool && f.value.text == "false" && f.key != "ssl_verify":
+	// A switch that is off in LiteLLM is off here too.
+	case f.value.kind == kindBool && f.value.text == "false":
 	case set.Status == Ignored:
 		l.once(string(s)+"."+f.key, Note, f.at, path, "%s in %s has no effect: %s", f.key, s, set.Reason)
 	default:
@@ -139,18 +140,13 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		}
 		*p = d
 	case *json.RawMessage:
-		if slices.Contains(checks, "message") && !isMessage(n) {
-			l.errorf(n.at, path, "%s must be a message: a mapping with role and content", name)
-			return
-		}
-		if slices.Contains(checks, "roles") && !l.isRoles(n, path) {
-			return
-		}
-		*p = appendJSON(nil, n)
+		l.raw(n, path, p, checks)
 	case *map[string]secret.Secret:
 		l.headers(n, path, p)
 	case *[]string:
 		l.strings(n, path, p)
+	case *TLSVerify:
+		l.tlsVerify(n, path, p, checks)
 	case *SessionTags:
 		l.sessionTags(n, path, p)
 	case *Aliases:
@@ -244,6 +240,31 @@ func (l *loader) strings(n *node, path string, dst *[]string) {
 		}
 	}
 	*dst = out
+}
+
+// raw keeps a value as JSON.
+func (l *loader) raw(n *node, path string, dst *json.RawMessage, checks []string) {
+	switch {
+	case slices.Contains(checks, "message") && !isMessage(n):
+		l.errorf(n.at, path, "%s must be a message: a mapping with role and content", lastKey(path))
+	case slices.Contains(checks, "roles") && !l.isRoles(n, path):
+	default:
+		*dst = appendJSON(nil, n)
+	}
+}
+
+// tlsVerify reads a switch or the name of a file.
+func (l *loader) tlsVerify(n *node, path string, dst *TLSVerify, checks []string) {
+	if on, ok := truth(n); ok {
+		*dst = TLSVerify(strconv.FormatBool(on))
+		if !on {
+			l.warnf(n.at, path, "%s is off: whoever is in between can read credentials and prompts", lastKey(path))
+		}
+		return
+	}
+	if s, ok := l.text(n, path); ok && l.checkText(n, path, s, checks) {
+		*dst = TLSVerify(s)
+	}
 }
 
 func (l *loader) headers(n *node, path string, dst *map[string]secret.Secret) {

@@ -60,7 +60,9 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 	f(inSection("general_settings", "custom_auth: my_auth.check"),
 		"config.yaml:3:3: error: custom_auth in general_settings: Python code cannot run in Outcrop")
 	f(model("ssl_verify: false"),
-		"config.yaml:5:7: warning: Outcrop does not have ssl_verify in litellm_params: TLS settings of single deployments do not exist yet; SSL_CERT_FILE works")
+		"config.yaml:5:19: warning: ssl_verify is off: whoever is in between can read credentials and prompts")
+	f(model("ssl_verify: /etc/ca.pem") + "litellm_settings: {ssl_verify: true}\n")
+	f(model("ssl_verify: [x]"), "config.yaml:5:19: error: ssl_verify must be a string, not a list")
 	f("guardrails: [{guardrail_name: x}]\n"+model("rpm: 1"),
 		"config.yaml:1:1: warning: Outcrop does not have guardrails in the configuration: there are no gateway guardrails, policies or prompt stores yet; guardrailConfig in litellm_params works")
 	f(inSection("general_settings", "database_url: postgresql://u:p@h/db"),

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -274,6 +275,10 @@ type connection struct {
 	endpoint  wire.EndpointOptions
 	env       func(string) (string, bool)
 	userAgent string
+	// pool and who are where the identity comes from; control is the address of the control plane, "" for AWS's own.
+	pool    *identity.Pool
+	who     identity.Options
+	control string
 }
 
 func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*connection, error) {
@@ -288,16 +293,19 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	for _, tag := range p.AWSSessionTags {
 		who.SessionTags = append(who.SessionTags, identity.Tag{Key: tag.Key, Value: tag.Value})
 	}
+	get := func(name string) string { v, _ := env(name); return v }
+	who.CAFile, who.Insecure = verification(cmp.Or(p.SSLVerify, c.LitellmSettings.SSLVerify, config.TLSVerify(get("SSL_VERIFY"))))
 	found, err := pool.For(who)
 	if err != nil {
 		return nil, err
 	}
-	get := func(name string) string { v, _ := env(name); return v }
-	transport, err := wire.NewTransport(wire.TransportOptions{Connect: c.Timeouts(entry).Connect, CAFile: get("AWS_CA_BUNDLE")})
+	transport, err := wire.NewTransport(wire.TransportOptions{
+		Connect: c.Timeouts(entry).Connect, CAFile: cmp.Or(who.CAFile, get("AWS_CA_BUNDLE"), get("SSL_CERT_FILE")), Insecure: who.Insecure,
+	})
 	if err != nil {
 		return nil, err
 	}
-	k := &connection{identity: found, transport: transport, header: http.Header{}, parameter: p.AWSRegionName, env: env, userAgent: userAgent}
+	k := &connection{identity: found, transport: transport, header: http.Header{}, parameter: p.AWSRegionName, env: env, userAgent: userAgent, pool: pool, who: who}
 	for name, value := range p.ExtraHeaders {
 		if !strings.EqualFold(name, "anthropic-beta") { // travels in the body
 			k.header[http.CanonicalHeaderKey(name)] = []string{value.Reveal()}
@@ -306,14 +314,22 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	k.endpoint = wire.EndpointOptions{
 		AllowHTTP: p.AllowHTTPUpstream, FIPS: isTrue(get("AWS_USE_FIPS_ENDPOINT")), DualStack: isTrue(get("AWS_USE_DUALSTACK_ENDPOINT")),
 	}
-	for _, override := range []string{
+	k.endpoint.Override = cmp.Or(
 		p.AWSBedrockRuntimeEndpoint, p.APIBase, get("AWS_BEDROCK_RUNTIME_ENDPOINT"), get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), get("AWS_ENDPOINT_URL"),
-	} {
-		if k.endpoint.Override == "" {
-			k.endpoint.Override = override
-		}
-	}
+	)
+	k.control = cmp.Or(p.AWSBedrockControlPlaneEndpoint, get("AWS_ENDPOINT_URL_BEDROCK"), get("AWS_ENDPOINT_URL"))
 	return k, nil
+}
+
+// verification reads ssl_verify: a file of authorities, or a switch.
+func verification(word config.TLSVerify) (file string, insecure bool) {
+	switch strings.ToLower(string(word)) {
+	case "", "true", "1", "yes", "on":
+		return "", false
+	case "false", "0", "no", "off":
+		return "", true
+	}
+	return string(word), false
 }
 
 func isTrue(s string) bool { return strings.EqualFold(s, "true") }

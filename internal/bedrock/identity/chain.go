@@ -67,7 +67,13 @@ func (c *chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if cached, ok := loaded.Credentials.(*aws.CredentialsCache); ok {
 		cached.Invalidate()
 	}
-	return loaded.Credentials.Retrieve(ctx)
+	creds, err := loaded.Credentials.Retrieve(ctx)
+	if err != nil {
+		if profile := loginOf(loaded); profile != "" && wantsLogin(err) {
+			err = &loginError{profile, err}
+		}
+	}
+	return creds, err
 }
 
 // Changed reports whether the shared files have been written to.
@@ -133,13 +139,22 @@ var errProcess = errors.New("set general_settings.allow_credential_process to pe
 
 // processOf returns the profile, of those that the configuration draws on, that would start a program.
 func processOf(loaded aws.Config) string {
+	return profileThat(loaded, func(p *config.SharedConfig) bool { return p.CredentialProcess != "" && !p.Credentials.HasKeys() })
+}
+
+// loginOf returns the profile, of those that the configuration draws on, that people log in to with IAM Identity Center.
+func loginOf(loaded aws.Config) string {
+	return profileThat(loaded, func(p *config.SharedConfig) bool { return p.SSOSession != nil || p.SSOStartURL != "" })
+}
+
+func profileThat(loaded aws.Config, is func(*config.SharedConfig) bool) string {
 	for _, s := range loaded.ConfigSources {
 		shared, ok := s.(config.SharedConfig)
 		if !ok {
 			continue
 		}
 		for p := &shared; p != nil; p = p.Source {
-			if p.CredentialProcess != "" && !p.Credentials.HasKeys() {
+			if is(p) {
 				return p.Profile
 			}
 		}

@@ -100,7 +100,8 @@ func TestTheSDKsClientIsBuildable(t *testing.T) {
 	// The SDK shortens the time-outs of its instance metadata client only for a client of this type.
 	p := NewPool(environ(nil).lookup)
 	defer p.Close()
-	if _, ok := p.http.(*awshttp.BuildableClient); !ok {
-		t.Errorf("%T", p.http)
+	client, err := p.client(&Options{})
+	if _, ok := client.(*awshttp.BuildableClient); !ok || err != nil {
+		t.Errorf("%T %v", client, err)
 	}
 }

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,13 +11,7 @@ import (
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/smithy-go"
-
-	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
-	"github.com/outcrop-ai/outcrop/llm"
 )
-
-const codeCredentials = wire.CodeCredentials
 
 // Identity is one identity towards AWS. It is safe for concurrent use, and prints as what [Identity.Describe] says.
 type Identity struct {
@@ -31,6 +24,8 @@ type Identity struct {
 	skew atomic.Int64
 	// about says in words where the identity comes from; tried, for an ambient one, where it was looked for.
 	about, tried string
+	// role is set where the identity is a role that is assumed.
+	role *role
 	// remote says that the credentials come from a service that must be there: its silence is no lack of credentials.
 	remote bool
 	// region looks up what region the identity brings; nil when it brings none.
@@ -39,12 +34,8 @@ type Identity struct {
 
 // Describe says where the identity comes from, without any secret. Of a short-term API key it tells the end.
 func (i *Identity) Describe() string {
-	if i.bearer != nil {
-		if token, err := i.bearer.get(); err == nil {
-			if at, ok := BearerExpiry(token); ok {
-				return i.about + ", a short-term key that ends at " + at.Format(time.RFC3339)
-			}
-		}
+	if at, ok := i.Expires(); ok {
+		return i.about + ", a short-term key that ends at " + at.Format(time.RFC3339)
 	}
 	return i.about
 }
@@ -149,51 +140,4 @@ func (s *Signer) LearnClock(r *http.Request, at time.Time) bool {
 	}
 	s.identity.skew.Store(int64(at.Sub(s.identity.now())))
 	return true
-}
-
-// failure says what failed, without saying what was tried with. It returns nil for nil.
-func (i *Identity) failure(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return ctx.Err() // the call's end, which its sender puts into words
-	}
-	var known *llm.Error
-	if errors.As(err, &known) {
-		return known
-	}
-	e := &llm.Error{Kind: llm.KindPermission, Code: codeCredentials, Cause: err}
-	var answered smithy.APIError
-	switch {
-	case errors.As(err, &answered) && i.remote:
-		e.AWSType = answered.ErrorCode()
-		e.Message = "AWS gave no credentials for " + i.about + ": " + answered.ErrorMessage()
-		if answered.ErrorFault() == smithy.FaultServer {
-			e.Kind = llm.KindUnavailable
-		}
-		if e.AWSType == "AccessDenied" {
-			e.Hint = "The source identity needs sts:AssumeRole on the role, and the role's trust policy must name that identity."
-		}
-	case errors.Is(err, errClosed):
-		e.Kind, e.Message = llm.KindUnavailable, "the gateway is shutting down"
-	case i.unreachable(err):
-		e.Kind = llm.KindUnavailable
-		e.Message = "the service that gives AWS credentials cannot be reached: " + i.about
-	case errors.Is(err, errProcess):
-		e.Message = err.Error()
-	case i.tried != "":
-		e.Message = "no AWS credentials: tried " + i.tried
-		e.Hint = "Set api_key, aws_access_key_id, aws_profile_name or aws_role_name for the model, or give the process's environment an AWS identity."
-	default:
-		e.Message = "no AWS credentials from " + i.about
-	}
-	return e
-}
-
-// unreachable tells a service that did not answer from credentials that do not exist.
-func (i *Identity) unreachable(err error) bool {
-	var notSent interface{ ConnectionError() bool }
-	silent := errors.As(err, &notSent) && notSent.ConnectionError() || errors.Is(err, context.DeadlineExceeded)
-	return silent && (i.remote || i.credentials.had())
 }

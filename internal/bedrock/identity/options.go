@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/outcrop-ai/outcrop/internal/secret"
 )
@@ -41,11 +42,16 @@ type Options struct {
 	STSEndpoint, STSRegion string
 	// AllowHTTP permits an STSEndpoint with http:// that is neither loopback nor private.
 	AllowHTTP bool
+	// CAFile and Insecure are how the certificates of STS are verified: with further authorities, in PEM form, or not at all.
+	CAFile   string
+	Insecure bool
 	// AllowProcess permits credential_process in a profile: a program that the AWS SDK starts.
 	AllowProcess bool
 	// Provider is a caller's own source of credentials, such as the Retrieve of an aws.CredentialsProvider. It beats all of
 	// the above. It is a function, since those cannot be printed.
 	Provider aws.CredentialsProviderFunc `json:"-"`
+
+	http config.HTTPClient // what STS and the SDK's chain are asked with; the pool sets it
 }
 
 // Tag is a session tag.
@@ -117,7 +123,7 @@ func (o *Options) sortedTags() []Tag {
 func (o *Options) key() (key string, ok bool) {
 	text, err := json.Marshal([]any{
 		o.APIKey.Digest(), o.AccessKeyID, o.SecretAccessKey.Digest(), o.SessionToken.Digest(), o.Profile, o.RoleARN, o.SessionName, o.ExternalID,
-		o.SourceIdentity, o.SessionPolicy, o.RoleDuration, o.sortedTags(), o.WebIdentity.Digest(), o.STSEndpoint, o.stsRegionKey(), o.AllowHTTP, o.AllowProcess,
+		o.SourceIdentity, o.SessionPolicy, o.RoleDuration, o.sortedTags(), o.WebIdentity.Digest(), o.STSEndpoint, o.stsRegionKey(), o.AllowHTTP, o.AllowProcess, o.CAFile, o.Insecure,
 	})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), err == nil && o.Provider == nil

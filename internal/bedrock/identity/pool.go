@@ -25,11 +25,8 @@ const maxIdentities = 10_000
 
 // Pool holds every identity of the process once. It is safe for concurrent use.
 type Pool struct {
-	env  func(string) (string, bool)
-	now  func() time.Time
-	http config.HTTPClient
-	// unusable is why http cannot be made as the environment wants it; it fails what needs http.
-	unusable error
+	env func(string) (string, bool)
+	now func() time.Time
 
 	ctx  context.Context //nolint:containedctx // the life of the pool's goroutines, which Close ends
 	stop context.CancelFunc
@@ -50,18 +47,25 @@ type entry struct {
 // the process's environment itself, and proxies for STS come from there.
 func NewPool(env func(string) (string, bool)) *Pool {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Pool{env: env, now: time.Now, ctx: ctx, stop: stop, identities: map[string]*list.Element{}, recent: list.New()}
+	return &Pool{env: env, now: time.Now, ctx: ctx, stop: stop, identities: map[string]*list.Element{}, recent: list.New()}
+}
+
+// client returns what STS and the SDK's chain are asked with. Its error says that certificate authorities cannot be read.
+func (p *Pool) client(o *Options) (config.HTTPClient, error) {
 	var roots *x509.CertPool
-	if file := p.get("AWS_CA_BUNDLE"); file != "" {
-		roots, p.unusable = wire.RootCAs(file)
+	if file := cmp.Or(o.CAFile, p.get("AWS_CA_BUNDLE"), p.get("SSL_CERT_FILE")); file != "" && !o.Insecure {
+		var err error
+		if roots, err = wire.RootCAs(file); err != nil {
+			return nil, err
+		}
 	}
-	p.http = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.DisableKeepAlives = true // credentials are fetched once in a while: no connection is worth keeping
+		t.TLSClientConfig.InsecureSkipVerify = o.Insecure
 		if roots != nil {
 			t.TLSClientConfig.RootCAs = roots
 		}
-	})
-	return p
+	}), nil
 }
 
 // Close ends the fetches that are under way and waits for them. Identities work on with the credentials that they have.
@@ -90,9 +94,9 @@ func (p *Pool) run(work func(context.Context)) bool {
 
 // For returns the identity that o means, the same one for the same options. Nothing is fetched yet: credentials that do
 // not work are found out by the first call, which says why. Its error says what in o, or in the environment that o
-// leaves it to, contradicts itself, or that AWS_CA_BUNDLE cannot be read.
+// leaves it to, contradicts itself, or that a file of certificate authorities cannot be read.
 func (p *Pool) For(o Options) (*Identity, error) {
-	if err := cmp.Or(o.check(), p.unusable); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	key, shared := o.key()
@@ -127,6 +131,10 @@ func (p *Pool) envRegion() string { return envRegion(p.env) }
 
 // make decides by precedence: what is explicit first, then the environment; the first that is there wins whole.
 func (p *Pool) make(o Options) (*Identity, error) {
+	var err error
+	if o.http, err = p.client(&o); err != nil {
+		return nil, err
+	}
 	if o.Provider != nil {
 		return p.signing(o.Provider, &Identity{about: "the given credentials provider", remote: true}), nil
 	}
@@ -186,10 +194,11 @@ func (p *Pool) assume(o *Options, with aws.CredentialsProvider, token func() (st
 		return nil, err
 	}
 	i.remote = true
-	return p.signing(&role{
+	i.role = &role{
 		client: client, arn: o.RoleARN, session: o.SessionName, external: o.ExternalID, source: o.SourceIdentity, policy: o.SessionPolicy,
 		duration: o.RoleDuration, tags: o.sortedTags(), token: token, now: p.now,
-	}, i), nil
+	}
+	return p.signing(i.role, i), nil
 }
 
 // isPodRole reports whether the role is the one that the pod's web identity gives already. Assuming it again would need
@@ -243,15 +252,16 @@ func (p *Pool) source(o *Options) (source, *Identity, error) {
 
 // podRole is the role that Kubernetes gives a pod: IAM roles for service accounts.
 func (p *Pool) podRole(o *Options, arn, file string) (source, *Identity, error) {
-	pod := Options{RoleARN: arn, STSEndpoint: o.STSEndpoint, STSRegion: o.STSRegion, AllowHTTP: o.AllowHTTP}
+	pod := Options{RoleARN: arn, STSEndpoint: o.STSEndpoint, STSRegion: o.STSRegion, AllowHTTP: o.AllowHTTP, http: o.http}
 	client, err := p.stsClient(&pod, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &role{
+	r := &role{
 		client: client, arn: arn, session: p.get("AWS_ROLE_SESSION_NAME"), now: p.now,
 		token: func() (string, error) { return readToken(file) },
-	}, &Identity{about: "the pod's role " + arn, remote: true}, nil
+	}
+	return r, &Identity{about: "the pod's role " + arn, role: r, remote: true}, nil
 }
 
 func (p *Pool) chain(o *Options, profile string) *chain {
@@ -262,7 +272,7 @@ func (p *Pool) chain(o *Options, profile string) *chain {
 		}
 	}
 	return &chain{
-		profile: profile, region: region, files: findSharedFiles(p.get), httpClient: p.http,
+		profile: profile, region: region, files: findSharedFiles(p.get), httpClient: o.http,
 		noMetadata: isTrue(p.get("AWS_EC2_METADATA_DISABLED")), allowProcess: o.AllowProcess,
 	}
 }

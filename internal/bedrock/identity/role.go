@@ -156,7 +156,7 @@ func (p *Pool) stsClient(o *Options, credentials aws.CredentialsProvider) (*sts.
 	}
 	address := endpoint.URL.String()
 	return sts.New(sts.Options{
-		Region: endpoint.Region, BaseEndpoint: &address, Credentials: credentials, HTTPClient: p.http, RetryMaxAttempts: 3,
+		Region: endpoint.Region, BaseEndpoint: &address, Credentials: credentials, HTTPClient: o.http, RetryMaxAttempts: 3,
 	}), nil
 }
 
