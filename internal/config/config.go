@@ -72,7 +72,8 @@ type LitellmParams struct {
 	AWSSessionPolicy string `yaml:"aws_session_policy"`
 	// AWSRoleDuration is the life of the assumed role's credentials. Default: what STS gives, one hour.
 	AWSRoleDuration time.Duration `yaml:"aws_role_duration" check:"not-negative"`
-	// AWSWebIdentityToken is a token, a file, or a source (oidc/file/…, oidc/env/…) for AssumeRoleWithWebIdentity.
+	// AWSWebIdentityToken is a token, a file, or a source (oidc/file/…, oidc/github/… and others: docs/authentication.md) for
+	// AssumeRoleWithWebIdentity.
 	// It needs aws_role_name.
 	AWSWebIdentityToken secret.Secret `yaml:"aws_web_identity_token" check:"no-comma"`
 	// AWSSTSEndpoint is the URL of STS. Default: the one of the region.

@@ -31,6 +31,7 @@ func (i *Identity) failure(ctx context.Context, err error) error {
 	e := &llm.Error{Kind: llm.KindPermission, Code: codeCredentials, Cause: err}
 	var answered smithy.APIError
 	var login *loginError
+	var token *tokenError
 	var missing config.SharedConfigProfileNotExistError
 	switch {
 	case errors.As(err, &login):
@@ -43,6 +44,8 @@ func (i *Identity) failure(ctx context.Context, err error) error {
 	case i.unreachable(err):
 		e.Kind = llm.KindUnavailable
 		e.Message = "the service that gives AWS credentials cannot be reached: " + i.about
+	case errors.As(err, &token):
+		e.Message = "no AWS credentials from " + i.about + ": " + token.Error()
 	case errors.Is(err, errProcess):
 		e.Message = err.Error()
 	case errors.As(err, &missing):

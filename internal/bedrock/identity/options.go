@@ -34,8 +34,8 @@ type Options struct {
 	RoleDuration time.Duration
 	// SessionTags are tags of the role's session, at most 50.
 	SessionTags []Tag
-	// WebIdentity is a token (a JWT), the path of a file with one, or oidc/file/PATH, oidc/env/VARIABLE or
-	// oidc/env_path/VARIABLE; RoleARN is assumed with it.
+	// WebIdentity is a token (a JWT), the path of a file with one, or oidc/ISSUER/… (file, env, env_path,
+	// github, google, azure, circleci, circleci_v2); RoleARN is assumed with it.
 	WebIdentity secret.Secret
 	// STSEndpoint replaces AWS's own endpoint of STS. STSRegion is the deployment's region, where STS is called unless the
 	// endpoint's host names one.
@@ -67,7 +67,8 @@ var (
 	errLoneToken   = errors.New("aws_session_token needs aws_access_key_id and aws_secret_access_key: the environment's are not joined with it")
 	errNoRole      = errors.New("aws_web_identity_token needs aws_role_name")
 	errTags        = errors.New("aws_session_tags are more than the 50 that STS takes")
-	errTokenSource = errors.New("aws_web_identity_token names a source that Outcrop does not have: use a token, a file, oidc/file/…, oidc/env/… or oidc/env_path/…")
+	errTokenSource = errors.New("aws_web_identity_token names a source that Outcrop does not have: use a token, a file, " +
+		"oidc/file/PATH, oidc/env/VARIABLE, oidc/env_path/VARIABLE, oidc/github/AUDIENCE, oidc/google/AUDIENCE, oidc/azure/SCOPE, oidc/circleci/ or oidc/circleci_v2/")
 )
 
 // check refuses what could only work by mixing in the environment's credentials, and what STS would refuse.

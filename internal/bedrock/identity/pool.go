@@ -152,7 +152,7 @@ func (p *Pool) make(o Options) (*Identity, error) {
 		}
 	}
 	if o.WebIdentity.IsSet() {
-		token, err := p.tokenSource(o.WebIdentity)
+		token, err := p.tokenSource(&o)
 		if err != nil {
 			return nil, err
 		}
@@ -188,7 +188,7 @@ func (p *Pool) signing(from source, i *Identity) *Identity {
 	return i
 }
 
-func (p *Pool) assume(o *Options, with aws.CredentialsProvider, token func() (string, error), i *Identity) (*Identity, error) {
+func (p *Pool) assume(o *Options, with aws.CredentialsProvider, token tokenSource, i *Identity) (*Identity, error) {
 	client, err := p.stsClient(o, with)
 	if err != nil {
 		return nil, err
@@ -259,7 +259,7 @@ func (p *Pool) podRole(o *Options, arn, file string) (source, *Identity, error) 
 	}
 	r := &role{
 		client: client, arn: arn, session: p.get("AWS_ROLE_SESSION_NAME"), now: p.now,
-		token: func() (string, error) { return readToken(file) },
+		token: fileToken(file),
 	}
 	return r, &Identity{about: "the pod's role " + arn, role: r, remote: true}, nil
 }

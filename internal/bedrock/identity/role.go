@@ -17,7 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
-	"github.com/outcrop-ai/outcrop/internal/secret"
 )
 
 // role gives the credentials of a role that STS lets us assume, with the identity that client signs with or, when token
@@ -32,7 +31,7 @@ type role struct {
 	policy           string
 	duration         time.Duration
 	tags             []Tag
-	token            func() (string, error)
+	token            tokenSource
 	now              func() time.Time
 }
 
@@ -64,9 +63,9 @@ func (r *role) Retrieve(ctx context.Context) (aws.Credentials, error) {
 }
 
 func (r *role) withWebIdentity(ctx context.Context, session string, seconds *int32) (aws.Credentials, error) {
-	token, err := r.token()
+	token, err := r.token(ctx)
 	if err != nil {
-		return aws.Credentials{}, err
+		return aws.Credentials{}, &tokenError{err}
 	}
 	out, err := r.client.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
 		RoleArn: &r.arn, RoleSessionName: &session, DurationSeconds: seconds, WebIdentityToken: &token, Policy: unlessEmpty(r.policy),
@@ -202,44 +201,4 @@ func partitionRegion(arn string) string {
 		}
 	}
 	return "us-east-1"
-}
-
-// tokenSource returns what reads a web identity token, anew for each refresh, since the file or variable behind it
-// changes. The text is the operator's own, so any path may be read.
-func (p *Pool) tokenSource(text secret.Secret) (func() (string, error), error) {
-	v := text.Reveal()
-	if rest, ok := strings.CutPrefix(v, "oidc/file/"); ok {
-		return func() (string, error) { return readToken("/" + strings.TrimPrefix(rest, "/")) }, nil
-	}
-	if name, ok := strings.CutPrefix(v, "oidc/env_path/"); ok {
-		return func() (string, error) { return readToken(p.get(name)) }, nil
-	}
-	if name, ok := strings.CutPrefix(v, "oidc/env/"); ok {
-		return func() (string, error) {
-			if t := p.get(name); t != "" {
-				return t, nil
-			}
-			return "", fmt.Errorf("the variable %s, which should hold a web identity token, is not set", name)
-		}, nil
-	}
-	if strings.HasPrefix(v, "oidc/") {
-		return nil, errTokenSource
-	}
-	if strings.Count(v, ".") == 2 && !strings.ContainsAny(v, "/\\ ") { // a JWT: three parts
-		return func() (string, error) { return text.Reveal(), nil }, nil
-	}
-	return func() (string, error) { return readToken(v) }, nil
-}
-
-func readToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		// A token that was mistaken for a path must not be shown: the error says why, not what.
-		var p *os.PathError
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return "", fmt.Errorf("the file that should hold a web identity token: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
 }
