@@ -195,6 +195,9 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, MaxChoices: c.GeneralSettings.MaxChoices,
 	})
 	g.warnings = e.Warnings()
+	for _, id := range g.table.Unverified() {
+		g.warnings[id] = append(g.warnings[id], "ssl_verify is off: whoever is between here and AWS can read credentials and prompts")
+	}
 	g.server = gateway.New(gateway.Options{
 		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: o.detailedDebug, Version: currentVersion(),

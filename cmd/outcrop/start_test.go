@@ -209,6 +209,21 @@ func TestADatabaseThatCannotBeOpenedStopsNoRequest(t *testing.T) {
 	}
 }
 
+func TestCertificatesThatNobodyLooksAtAreNamed(t *testing.T) {
+	f := func(vars map[string]string, settings string, warned bool) {
+		t.Helper()
+		p, _ := running(t, vars, "--config", write(t, serveConfig(simulated(t), "sk-5c1e9b7d20a84f36", settings)), "--host", "127.0.0.1")
+		p.end(t)
+		if log := p.err.text(); strings.Contains(log, "ssl_verify is off") != warned {
+			t.Errorf("%v %s: %s", vars, settings, log)
+		}
+	}
+	f(nil, "", false)
+	f(map[string]string{"SSL_VERIFY": "False"}, "", true)
+	f(nil, "litellm_settings:\n  ssl_verify: false\n", true)
+	f(map[string]string{"SSL_VERIFY": "False"}, "litellm_settings:\n  ssl_verify: true\n", false)
+}
+
 func TestTheSimulatorAlone(t *testing.T) {
 	p := start(t, nil, "sim", "--port", "0")
 	line := p.out.wait(t, "http://")

@@ -34,6 +34,17 @@ func (t *Table) Close() {
 	}
 }
 
+// Unverified lists the ids of the deployments that look at no certificate: ssl_verify is off for them.
+func (t *Table) Unverified() []string {
+	var ids []string
+	for _, d := range t.Router.All() {
+		if t.transports[d.Connection].TLSClientConfig.InsecureSkipVerify {
+			ids = append(ids, d.ID)
+		}
+	}
+	return ids
+}
+
 // NewTable makes the deployments of a configuration that has no errors. env is the environment with the
 // configuration's own variables. Problems that only the model catalogue can see are errors that name the deployment.
 func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*Table, error) {
