@@ -33,5 +33,8 @@ func newDirect(p *config.LitellmParams, header http.Header, transport http.Round
 // Client returns the client; there are no regions.
 func (d *direct) Client(string) (*wire.Client, error) { return d.client, nil }
 
+// AgentRuntime returns none: the address is that of one operation.
+func (d *direct) AgentRuntime(string) (*wire.Client, error) { return nil, nil } //nolint:nilnil // see engine.Connection
+
 // Region returns none.
 func (d *direct) Region(string, string, string) (region, warning string) { return "", "" }
