@@ -65,10 +65,11 @@ type Request struct {
 	// Extra are parameters outside the client's dialect: the provider's own, passed on untouched.
 	Extra []Field
 
-	// Embed is what an embedding model is asked, Rerank what a reranker is; the conversation is empty then. Without either
-	// it is a chat.
+	// Embed is what an embedding model is asked, Rerank what a reranker is, Image what an image model is; the conversation
+	// is empty then. Without any of them it is a chat.
 	Embed  *Embed
 	Rerank *Rerank
+	Image  *Image
 	// Policy says what may be dropped or repaired.
 	Policy Policy
 	// Losses collects what was dropped or changed on the way, by the names that the client used.
@@ -257,6 +258,10 @@ func (r *Request) ApplyDefaults(d *Request) {
 	}
 	if r.User == "" {
 		r.User = d.User
+	}
+	if r.Image != nil {
+		r.Image.Defaults = append(d.Params[:len(d.Params):len(d.Params)], d.Extra...)
+		return
 	}
 	r.Params = mergeFields(r.Params, d.Params)
 	r.Extra = mergeFields(r.Extra, d.Extra)

@@ -34,6 +34,8 @@ type Usage struct {
 	Reasoning int64
 	// Images and Queries are what embedding models and rerankers are paid for beside tokens.
 	Images, Queries int64
+	// Made is how many images an image model made.
+	Made int64
 	// Total is AWS's own sum; 0 when it gave none.
 	Total int64
 	// CacheSplit says that AWS told 5-minute and 1-hour writes apart.
@@ -61,7 +63,7 @@ func (u Usage) Plus(v Usage) Usage {
 	sum := Usage{
 		Input: u.Input + v.Input, Output: u.Output + v.Output, Reasoning: u.Reasoning + v.Reasoning,
 		CacheRead: u.CacheRead + v.CacheRead, CacheWrite5m: u.CacheWrite5m + v.CacheWrite5m, CacheWrite1h: u.CacheWrite1h + v.CacheWrite1h,
-		Images: u.Images + v.Images, Queries: u.Queries + v.Queries, Estimated: u.Estimated || v.Estimated,
+		Images: u.Images + v.Images, Queries: u.Queries + v.Queries, Made: u.Made + v.Made, Estimated: u.Estimated || v.Estimated,
 	}
 	if u.Total > 0 || v.Total > 0 {
 		sum.Total = u.Sum() + v.Sum()

@@ -192,7 +192,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	e := engine.New(engine.Options{
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
-		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, MaxChoices: c.GeneralSettings.MaxChoices,
+		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	g.warnings = e.Warnings()
 	for _, id := range g.table.Unverified() {
@@ -200,7 +200,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	g.server = gateway.New(gateway.Options{
 		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
-		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: o.detailedDebug, Version: currentVersion(),
+		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
 		StoreReady: g.storeReady,
 	})
 	return g, nil

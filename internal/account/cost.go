@@ -59,11 +59,11 @@ func (a Amount) String() string {
 }
 
 // Lines are a cost by kinds of tokens, and of what is paid for beside them.
-type Lines struct{ Input, Output, CacheRead, CacheWrite5m, CacheWrite1h, Images, Queries Amount }
+type Lines struct{ Input, Output, CacheRead, CacheWrite5m, CacheWrite1h, Images, Queries, Made Amount }
 
 // Total returns the sum of the lines.
 func (l Lines) Total() Amount {
-	return l.Input + l.Output + l.CacheRead + l.CacheWrite5m + l.CacheWrite1h + l.Images + l.Queries
+	return l.Input + l.Output + l.CacheRead + l.CacheWrite5m + l.CacheWrite1h + l.Images + l.Queries + l.Made
 }
 
 // Cost returns what AWS will bill for u under p. tier is the service tier in AWS's answer, which is the one billed. A
@@ -91,6 +91,7 @@ func CostLines(u llm.Usage, p catalog.Price, tier string) (Lines, error) {
 		{"1-hour cache write", u.CacheWrite1h, rates.CacheWrite1h, &l.CacheWrite1h},
 		{"image", u.Images, p.Units[catalog.UnitInputImage], &l.Images},
 		{"query", u.Queries, p.Units[catalog.UnitQuery], &l.Queries},
+		{"made image", u.Made, p.Units[catalog.UnitImage], &l.Made},
 	} {
 		switch {
 		case part.tokens < 0 || part.tokens > maxTokens || part.rate.Pico < 0:

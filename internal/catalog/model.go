@@ -205,6 +205,14 @@ func (m *Model) ConverseStreams() bool {
 	return m.Streams() && (m == nil || m.Converse == nil || m.Converse.Streams == nil || *m.Converse.Streams)
 }
 
+// LiteLLMMode is the mode by LiteLLM's word, which clients know.
+func (m *Model) LiteLLMMode() string {
+	if m.Mode == "image" {
+		return "image_generation"
+	}
+	return m.Mode
+}
+
 // Profiles returns the geographies of the model's cross-region inference profiles, sorted: us, eu, global, ….
 func (m *Model) Profiles() []string {
 	return slices.Sorted(maps.Keys(m.ProfileOverrides))

@@ -21,6 +21,8 @@ type override struct {
 	Profiles         map[string]*override `json:"profiles,omitempty"`
 	Regions          map[string]*override `json:"regions,omitempty"`
 	Note             string               `json:"note,omitempty"`
+	// Misspelt says that AWS does not know the alias: the model's own id is called.
+	Misspelt bool `json:"misspelt,omitempty"`
 }
 
 // price returns p as it is under the override.

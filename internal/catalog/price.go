@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"maps"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -196,6 +198,39 @@ func (c *Catalog) Price(ref Ref, region string) (Price, bool) {
 	return p, p.Rates != Rates{} || p.Units != nil || p.Guardrail != nil
 }
 
+// ImageRate returns the price of one image of a size in pixels (0 for the model's usual one) made in so many steps (0 for
+// the usual number), of models whose price depends on them. It is not known for others.
+func ImageRate(m *Model, width, height, steps int) Rate {
+	if m == nil || len(m.ImagePrices) == 0 || m.Prices.PerImage.set {
+		return Rate{}
+	}
+	const manySteps = 50
+	wantSteps := "50-steps"
+	if steps > manySteps {
+		wantSteps = "max-steps"
+	}
+	usual, larger := Rate{}, Rate{}
+	for key, usd := range m.ImagePrices {
+		size, s, _ := strings.Cut(key, "/")
+		if s != wantSteps {
+			continue
+		}
+		w, h, ok := strings.Cut(size, "-x-")
+		wide, err := strconv.Atoi(w)
+		high, bad := strconv.Atoi(h)
+		switch {
+		case err == nil && bad == nil && ok && (width <= wide && height <= high):
+			usual = rate(usd, perOne)
+		case err != nil || len(m.ImagePrices) == 2: // "max", or a model whose only size stands for all
+			larger = rate(usd, perOne)
+		}
+	}
+	if usual.Known {
+		return usual
+	}
+	return larger
+}
+
 // priceBasis is what a price follows from. There are no more of them than the data has overrides, whatever clients ask for.
 type priceBasis struct {
 	model     *Model
@@ -257,6 +292,18 @@ func Override(p Price, usd map[string]float64) Price {
 	for i, r := range p.Rates.list() {
 		if v, ok := usd[names[i]]; ok {
 			*r, changed = rate(v, perOne), true
+		}
+	}
+	cloned := false
+	for name, unit := range map[string]Unit{"output_cost_per_image": UnitImage, "input_cost_per_image": UnitInputImage, "input_cost_per_query": UnitQuery} {
+		if v, ok := usd[name]; ok {
+			if !cloned {
+				p.Units, cloned = maps.Clone(p.Units), true
+			}
+			if p.Units == nil {
+				p.Units = map[Unit]Rate{}
+			}
+			p.Units[unit], changed = rate(v, perOne), true
 		}
 	}
 	if changed {

@@ -109,6 +109,9 @@ func (c *Catalog) ResolveWithBase(name, base string) (Ref, error) {
 		return ref, c.resolveARN(&ref, base)
 	}
 	ref.Model, ref.Profile, ref.alias = c.lookup(rest)
+	if ref.alias != nil && ref.alias.Misspelt {
+		ref.ID = ref.Model.ID
+	}
 	onMantle := c.mantle[rest]
 	if ref.Model == nil {
 		ref.Model = onMantle

@@ -275,6 +275,10 @@ type GeneralSettings struct {
 	MaxRequestSizeMB float64 `yaml:"max_request_size_mb" check:"positive"`
 	// MaxChoices bounds how many answers one request may ask for (n); each is an upstream call. Default: 8.
 	MaxChoices int `yaml:"max_choices" check:"positive"`
+	// ImageGenerationModel is the model of image requests that name none. Default: none.
+	ImageGenerationModel string `yaml:"image_generation_model"`
+	// ImageConcurrency is how many of one request's upstream calls for images are made at once. Default: 4.
+	ImageConcurrency int `yaml:"image_concurrency" check:"positive"`
 	// ForwardClientHeaders sends the client's x- headers and anthropic-beta upstream, for all models. Default: false.
 	ForwardClientHeaders bool `yaml:"forward_client_headers_to_llm_api"`
 	// IncludeCallID adds litellm_call_id to error bodies. Default: false.

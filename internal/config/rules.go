@@ -20,7 +20,7 @@ var (
 		simpleShuffle, "least-busy", "latency-based-routing", "usage-based-routing", "usage-based-routing-v2", "cost-based-routing",
 	}
 	// servedModes are those of the modes that there are endpoints for.
-	servedModes = []string{"chat", "completion", "embedding", "rerank"}
+	servedModes = []string{"chat", "completion", "embedding", "rerank", "image_generation", "image_edit"}
 	// modes are LiteLLM's modes of a model.
 	modes = []string{
 		"chat", "completion", "embedding", "image_generation", "image_edit", "rerank", "responses",

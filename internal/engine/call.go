@@ -55,6 +55,8 @@ type Call struct {
 	Tier string
 	// ClientClosed says that the client went away before the answer was complete.
 	ClientClosed bool
+	// Warning says in ASCII what the client should know of how the call went upstream; usually empty.
+	Warning string
 
 	target                     *target
 	cost                       account.Amount

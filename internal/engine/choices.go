@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -32,6 +34,8 @@ type parts struct {
 	// plans are those of the prompts after the first.
 	plans []*plan
 	next  atomic.Int64
+	// limit is how many may be under way at once, 0 for the usual number.
+	limit int
 }
 
 // part is one upstream call: a copy of the whole one, with results of its own. The parts of one prompt share its request,
@@ -82,11 +86,43 @@ func (ps *parts) release() {
 	}
 }
 
+// upstreamCalls makes a part of each body. The caller releases the parts.
+func upstreamCalls(call *Call, t *target, header http.Header, bodies [][]byte) *parts {
+	ps := &parts{list: make([]part, len(bodies)), plans: make([]*plan, len(bodies))}
+	for i, b := range bodies {
+		c := *call
+		c.Request = copyOf(call.Request)
+		body := wire.NewBody()
+		body.B = append(body.B, b...)
+		ps.plans[i] = &plan{target: t, body: body, header: header}
+		ps.list[i] = part{call: &c, plan: ps.plans[i]}
+	}
+	return ps
+}
+
+// exchange makes the upstream call of a part and reads its answer whole.
+func (e *Engine) exchange(ctx context.Context, p *part) ([]byte, http.Header, error) {
+	p.call.sent = time.Now()
+	reply, err := p.plan.target.client.Send(ctx, p.plan.call(p.call, false, e.o.KeyHeader))
+	if err != nil {
+		return nil, nil, err
+	}
+	p.call.Upstream, p.call.RequestID = reply.Header, reply.RequestID
+	data, err := reply.ReadAll(maxAnswer)
+	p.call.answered = time.Now()
+	return data, reply.Header, err
+}
+
 // take returns the number of a part that nobody has begun; it is beyond the list when there is none.
 func (ps *parts) take() int { return int(ps.next.Add(1)) - 1 }
 
 // workers is how many parts are under way at once.
-func (ps *parts) workers() int { return min(len(ps.list), maxParallel) }
+func (ps *parts) workers() int {
+	if ps.limit > 0 {
+		return min(len(ps.list), ps.limit)
+	}
+	return min(len(ps.list), maxParallel)
+}
 
 // chatAll answers a call that asks for several answers. The first failure ends them all.
 func (e *Engine) chatAll(ctx context.Context, call *Call, first *plan) (*llm.Response, *llm.Error) {

@@ -2,11 +2,9 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/embed"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
-	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -32,16 +30,12 @@ func (e *Engine) Embed(ctx context.Context, call *Call) (*llm.Embeddings, *llm.E
 	defer leave()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ps := &parts{list: make([]part, len(list))}
-	for i, p := range list {
-		c := *call
-		c.Request = copyOf(call.Request)
-		body := wire.NewBody()
-		body.B = append(body.B, p.Body...)
-		plan := &plan{target: t, body: body, header: header}
-		defer body.Release()
-		ps.list[i] = part{call: &c, plan: plan}
+	bodies := make([][]byte, len(list))
+	for i := range list {
+		bodies[i] = list[i].Body
 	}
+	ps := upstreamCalls(call, t, header, bodies)
+	defer ps.release()
 	vectors := make([]llm.Vector, len(call.Request.Embed.Inputs))
 	failure := e.each(ps, cancel, func(i int) *llm.Error { return e.embedPart(ctx, &ps.list[i], list[i], vectors) })
 	call.sum(ps)
@@ -54,18 +48,11 @@ func (e *Engine) Embed(ctx context.Context, call *Call) (*llm.Embeddings, *llm.E
 // embedPart makes one of the calls.
 func (e *Engine) embedPart(ctx context.Context, p *part, asked *embed.Part, vectors []llm.Vector) *llm.Error {
 	call := p.call
-	call.sent = time.Now()
-	reply, err := p.plan.target.client.Send(ctx, p.plan.call(call, false, e.o.KeyHeader))
+	data, header, err := e.exchange(ctx, p)
 	if err != nil {
 		return e.failed(call, err)
 	}
-	call.Upstream, call.RequestID = reply.Header, reply.RequestID
-	data, err := reply.ReadAll(maxAnswer)
-	call.answered = time.Now()
-	if err != nil {
-		return e.failed(call, err)
-	}
-	usage, err := embed.Decode(asked, data, reply.Header, vectors)
+	usage, err := embed.Decode(asked, data, header, vectors)
 	if err != nil {
 		return e.failed(call, err)
 	}

@@ -38,6 +38,8 @@ type Options struct {
 	Fetcher *media.Fetcher
 	// MaxChoices bounds how many answers one request may ask for (n); 0 means 8.
 	MaxChoices int
+	// ImageConcurrency is how many images of one request are made at once; 0 means 4.
+	ImageConcurrency int
 	// KeyHeader is a further header in which clients send their key: like the usual ones it is never forwarded.
 	KeyHeader string
 	// Debug logs upstream requests, without credentials.
@@ -74,6 +76,9 @@ func New(o Options) *Engine {
 	}
 	if o.MaxChoices <= 0 {
 		o.MaxChoices = 8
+	}
+	if o.ImageConcurrency <= 0 {
+		o.ImageConcurrency = 4
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

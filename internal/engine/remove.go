@@ -124,8 +124,29 @@ func removeAsked(r *llm.Request, name string) (removed, known bool) {
 		return clearField(&r.Rerank.ReturnDocuments), true
 	case r.Rerank != nil && name == "rank_fields":
 		return clearList(&r.Rerank.Fields), true
+	case r.Image != nil:
+		return removeFromImage(r.Image, name)
 	}
 	return false, false
+}
+
+// removeFromImage takes a parameter of an image request out, whoever said it.
+func removeFromImage(a *llm.Image, name string) (removed, known bool) {
+	var usual bool
+	a.Defaults, usual = without(a.Defaults, name)
+	switch name {
+	case "size":
+		said := a.Width != 0
+		a.Width, a.Height = 0, 0
+		return said || usual, true
+	case "quality":
+		return clearField(&a.Quality) || usual, true
+	case "style":
+		return clearField(&a.Style) || usual, true
+	case "output_format":
+		return clearField(&a.Format) || usual, true
+	}
+	return usual, usual
 }
 
 func without(fields []llm.Field, name string) ([]llm.Field, bool) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/embed"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/image"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
@@ -81,15 +82,26 @@ const (
 	modeChat      mode = "chat"
 	modeEmbedding mode = "embedding"
 	modeRerank    mode = "rerank"
+	modeImage     mode = "image"
+	modeImageEdit mode = "image_edit"
 )
 
 // endpoints are where models of a mode are asked.
-var endpoints = map[mode]string{modeChat: "/v1/chat/completions", modeEmbedding: "/v1/embeddings", modeRerank: "/v1/rerank"}
+var endpoints = map[mode]string{modeChat: "/v1/chat/completions", modeEmbedding: "/v1/embeddings", modeRerank: "/v1/rerank", modeImage: "/v1/images/generations", modeImageEdit: "/v1/images/edits"}
+
+// modeOf reads a mode of the configuration, in LiteLLM's words.
+func modeOf(said string) mode {
+	if said == "image_generation" {
+		return modeImage
+	}
+	return mode(said)
+}
 
 // find returns the target for the model that a client asked for and wants something of.
 func (e *Engine) find(model string, want mode) (*target, *llm.Error) {
 	t, failed := e.targetOf(model)
-	if failed == nil && t.mode != "" && t.mode != want {
+	isImage := want == modeImage && failed == nil && t.mode == modeImageEdit // which of them does what is the codec's to say
+	if failed == nil && t.mode != "" && t.mode != want && !isImage {
 		return nil, otherMode(t.deployment.Ref.ID, want, t.mode)
 	}
 	return t, failed
@@ -163,13 +175,18 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	t := &target{deployment: d, id: d.Ref.ID}
 	if m := d.Ref.Model; m != nil {
 		t.mode = mode(m.Mode)
-	} else if said := mode(d.Mode); said != modeChat && endpoints[said] != "" { // chat is what is assumed, not said
+	} else if said := modeOf(d.Mode); said != modeChat && endpoints[said] != "" { // chat is what is assumed, not said
 		t.mode = said
 	}
 	switch t.mode {
 	case modeEmbedding:
 		if !embed.Serves(d.Ref) {
 			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the embeddings of " + d.Ref.ID + " are not served yet"}
+		}
+		d.Ref.Route = catalog.RouteInvoke
+	case modeImage, modeImageEdit:
+		if !image.Serves(d.Ref) {
+			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the images of " + d.Ref.ID + " are not served yet"}
 		}
 		d.Ref.Route = catalog.RouteInvoke
 	case modeRerank:
@@ -293,7 +310,7 @@ func (e *Engine) Behind(wildcard string) []Listed {
 	add := func(id string, m *catalog.Model) {
 		for _, name := range []string{"bedrock/" + id, id} {
 			if len(name) > len(prefix)+len(suffix) && strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
-				list = append(list, Listed{Name: name, Mode: m.Mode, Context: m.Context, MaxOutput: m.MaxOutput})
+				list = append(list, Listed{Name: name, Mode: m.LiteLLMMode(), Context: m.Context, MaxOutput: m.MaxOutput})
 				return
 			}
 		}

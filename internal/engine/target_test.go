@@ -124,12 +124,12 @@ func TestWhatIsBehindAWildcard(t *testing.T) {
 		for _, l := range e.Behind(wildcard) {
 			names = append(names, l.Name)
 			want := "chat"
-			for _, other := range []string{"embed", "rerank"} {
-				if strings.Contains(l.Name, other) {
-					want = strings.Replace(other, "embed", "embedding", 1)
+			for part, mode := range map[string]string{"embed": "embedding", "rerank": "rerank", "canvas": "image_generation", "titan-image": "image_generation", "stability.": "image_"} {
+				if strings.Contains(l.Name, part) {
+					want = mode
 				}
 			}
-			if l.Mode != want {
+			if !strings.HasPrefix(l.Mode, want) {
 				t.Errorf("%s: %s is %s", wildcard, l.Name, l.Mode)
 			}
 		}
@@ -144,7 +144,7 @@ func TestWhatIsBehindAWildcard(t *testing.T) {
 			}
 		}
 	}
-	f("bedrock/*", []string{"bedrock/us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0", "bedrock/amazon.titan-embed-text-v2:0", "bedrock/cohere.rerank-v3-5:0"}, []string{"us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-canvas-v1:0"})
+	f("bedrock/*", []string{"bedrock/us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0", "bedrock/amazon.titan-embed-text-v2:0", "bedrock/cohere.rerank-v3-5:0", "bedrock/amazon.nova-canvas-v1:0"}, []string{"us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-reel-v1:0"})
 	f("us.anthropic.*", []string{"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}, []string{"us.amazon.nova-pro-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"})
 	f("bedrock/*mythos-5", []string{"bedrock/us.anthropic.claude-mythos-5"}, []string{"bedrock/anthropic.claude-mythos-5"}) // can be called by a profile only
 	f("m", nil, []string{"m"})

@@ -84,7 +84,12 @@ func (s *Server) finished(x *exchange, failed *llm.Error, encode func(dst []byte
 // read reads a request's body and decodes it. The request is nil if that failed and the client has been told; else the caller
 // releases the body when it is done with the request.
 func (s *Server) read(x *exchange, decode func([]byte) (*llm.Request, *openai.Control, error)) (*body, *llm.Request, *openai.Control) {
-	b, failure := readBody(x.w, x.r, s.MaxBody)
+	return s.readUpTo(x, s.MaxBody, decode)
+}
+
+// readUpTo is read for bodies with a limit of their own, in bytes.
+func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Request, *openai.Control, error)) (*body, *llm.Request, *openai.Control) {
+	b, failure := readBody(x.w, x.r, limit)
 	if failure != nil {
 		x.fail(failure)
 		return nil, nil, nil
@@ -255,6 +260,9 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	h, call := x.w.Header(), x.call
 	if call.Request != nil && len(call.Request.Losses) > 0 {
 		h["X-Outcrop-Loss"] = []string{lossHeader(call.Request.Losses)}
+	}
+	if call.Warning != "" {
+		h["X-Outcrop-Warning"] = []string{call.Warning}
 	}
 	if d := call.Deployment; d != nil {
 		h["X-Litellm-Model-Id"] = []string{d.ID}

@@ -143,6 +143,7 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 		if err != nil {
 			return nil, fmt.Errorf("litellm_params: %w", err)
 		}
+		openai.FlatGuardrail(defaults)
 		d.Defaults, d.Policy.CacheRules = defaults, control.CacheRules
 	}
 	if beta := headerValue(p, "anthropic-beta"); beta != "" {
@@ -166,7 +167,7 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 		if m := ref.Model; m != nil {
 			d.Context, d.MaxOutput = m.Context, m.MaxOutput
 			if d.Mode == "" {
-				d.Mode = m.Mode
+				d.Mode = m.LiteLLMMode()
 			}
 		}
 		if d.Mode == "" {

@@ -94,7 +94,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices,
 		}),
 		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
-		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, DebugBodies: true,
+		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: true,
 	}
 	if change != nil {
 		change(&o)

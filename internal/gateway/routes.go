@@ -33,6 +33,9 @@ func routeTable() []Route {
 		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
 		{http.MethodPost, "/embeddings", NeedsKey, (*Server).embeddings},
 		{http.MethodPost, "/rerank", NeedsKey, (*Server).rerank},
+		{http.MethodPost, "/images/generations", NeedsKey, (*Server).imageGenerations},
+		{http.MethodPost, "/images/edits", NeedsKey, (*Server).imageEdits},
+		{http.MethodPost, "/images/variations", NeedsKey, (*Server).imageVariations},
 		{http.MethodGet, "/models", NeedsKey, (*Server).models},
 		{http.MethodGet, "/models/{id}", NeedsKey, (*Server).model},
 		{http.MethodGet, "/model/info", NeedsAdmin, (*Server).modelInfo},
@@ -66,7 +69,7 @@ func canonical(escaped string) (path, name string, ok bool) {
 		if !found {
 			continue
 		}
-		for _, suffix := range []string{"/chat/completions", "/completions", "/embeddings"} {
+		for _, suffix := range []string{"/chat/completions", "/completions", "/embeddings", "/images/generations", "/images/edits", "/images/variations"} {
 			if model, found := strings.CutSuffix(rest, suffix); found && model != "" {
 				name, err := url.PathUnescape(model)
 				return suffix, name, err == nil

@@ -23,6 +23,8 @@ type Options struct {
 	MaxBody int64
 	// KeepAlive is the silence after which a stream gets a comment; 0 means 10 s.
 	KeepAlive time.Duration
+	// ImageModel answers image requests that name no model; empty refuses them.
+	ImageModel string
 	// IncludeCallID adds the call's id to error bodies.
 	IncludeCallID bool
 	// DebugBodies logs request and answer bodies, cut and without secrets, at debug level.

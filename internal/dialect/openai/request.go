@@ -102,6 +102,12 @@ const (
 	memberTopN
 	memberReturnDocuments
 	memberRankFields
+	memberPrompt
+	memberSize
+	memberQuality
+	memberStyle
+	memberOutput
+	memberMask
 )
 
 func (m memberSet) has(bit uint) bool { return m&(1<<bit) != 0 }

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"strconv"
+
+	"github.com/outcrop-ai/outcrop/internal/bedrock/image"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Images answers a call for images. The calls that it takes are made side by side, a few at a time; the first failure ends
+// them all. The images alias AWS's answers, which live as long as they do.
+func (e *Engine) Images(ctx context.Context, call *Call) (*llm.Images, *llm.Error) {
+	if failed := e.choose(ctx, call, modeImage); failed != nil {
+		return nil, failed
+	}
+	t := call.target
+	if t.mode != modeImage && t.mode != modeImageEdit { // a model that the catalogue does not know: its id may tell what it is
+		t = t.throughInvoke()
+	}
+	job, err := image.Encode(call.Request, t.deployment.Ref)
+	if err != nil {
+		return nil, e.refused(err)
+	}
+	header, failed := invoke.GuardrailHeader(call.Request.Guardrail)
+	if failed != nil {
+		return nil, failed
+	}
+	call.target = t.forImages(job)
+	ctx, leave := e.upstream(ctx, call)
+	defer leave()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ps := upstreamCalls(call, call.target, header, job.Bodies)
+	defer ps.release()
+	ps.limit = e.o.ImageConcurrency
+	made := make([]*llm.Images, len(ps.list))
+	failure := e.each(ps, cancel, func(i int) *llm.Error {
+		p := &ps.list[i]
+		data, _, err := e.exchange(ctx, p)
+		if err == nil {
+			made[i], err = job.Decode(i, data)
+		}
+		if err != nil {
+			return e.failed(p.call, err)
+		}
+		p.call.firstToken = p.call.answered
+		p.call.Usage, p.call.HasUsage = made[i].Usage, true
+		e.price(p.call)
+		return nil
+	})
+	call.sum(ps)
+	if failure != nil {
+		return nil, e.failed(call, failure)
+	}
+	all, err := job.Join(made)
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	if all.Filtered > 0 {
+		call.Warning = strconv.Itoa(all.Filtered) + " of " + strconv.Itoa(all.Filtered+len(all.List)) + " images filtered: " + ascii(all.Reason)
+	}
+	return all, nil
+}
+
+// forImages returns the target with the price of images of a job's size and steps, where that depends on them.
+func (t *target) forImages(job *image.Job) *target {
+	rate := catalog.ImageRate(t.deployment.Ref.Model, job.Width, job.Height, job.Steps)
+	if !rate.Known || len(t.deployment.Prices) > 0 {
+		return t
+	}
+	next := *t
+	next.price.Units = maps.Clone(t.price.Units)
+	if next.price.Units == nil {
+		next.price.Units = map[catalog.Unit]catalog.Rate{}
+	}
+	next.price.Units[catalog.UnitImage], next.priced = rate, true
+	return &next
+}
+
+// ascii makes a model's words fit for a header.
+func ascii(s string) string {
+	const most = 200
+	out := make([]byte, 0, len(s))
+	for _, r := range s {
+		if r < ' ' || r > '~' {
+			r = '?'
+		}
+		if len(out) < most {
+			out = append(out, byte(r))
+		}
+	}
+	return string(out)
+}
