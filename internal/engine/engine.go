@@ -59,6 +59,7 @@ type Engine struct {
 	targets sync.Map // targetKey → *target
 	count   atomic.Int64
 	drains  chan struct{}
+	warned  sync.Map // what was logged once: deployment id and warning → true
 }
 
 // New returns an engine.

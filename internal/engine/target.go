@@ -25,6 +25,8 @@ type target struct {
 	price      catalog.Price
 	priced     bool
 	warning    string
+	attributed bool    // calls go as identities that name their callers
+	shared     *target // the one that this is a copy of for an attributed call
 }
 
 // onInvoke returns the target for a model that Converse turned out not to serve, and remembers it: nobody is sent to
@@ -35,7 +37,11 @@ func (e *Engine) onInvoke(t *target) *target {
 		return nil
 	}
 	next := t.throughInvoke()
-	e.targets.CompareAndSwap(t.key, t, next)
+	if t.shared != nil {
+		e.targets.CompareAndSwap(t.key, t.shared, t.shared.throughInvoke())
+	} else {
+		e.targets.CompareAndSwap(t.key, t, next)
+	}
 	return next
 }
 
@@ -189,17 +195,29 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	if err != nil {
 		return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
 	}
-	t.client = client
+	t.reach(client)
+	t.attributed = attributes(connection)
+	t.route()
+	e.value(t)
+	return t, nil
+}
+
+// reach sets the client, and the address that people are told.
+func (t *target) reach(client *wire.Client) {
+	t.client, t.endpoint = client, ""
 	if client.Endpoint().IsPublic() {
 		t.endpoint = client.URL("")
 	}
-	t.route()
+}
+
+// value sets the price, which depends on the region.
+func (e *Engine) value(t *target) {
+	d := t.deployment
 	t.price, t.priced = e.o.Catalog.Price(d.Ref, t.region)
 	if len(d.Prices) > 0 {
 		t.price = catalog.Override(t.price, d.Prices)
 		t.priced = true
 	}
-	return t, nil
 }
 
 // chatRoute checks that a chat can go the way that the model's name asks for, and sends those that name no way through

@@ -105,6 +105,7 @@ func (s *Server) read(x *exchange, decode func([]byte) (*llm.Request, *openai.Co
 	}
 	call := x.call
 	call.Drop, call.Modify, call.Remove, call.Timeout = control.Drop, control.Modify, control.Remove, control.Timeout
+	call.Connection = control.Connection
 	req.Policy.Allowed = control.Allowed
 	return b, req, control
 }
@@ -251,6 +252,9 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	h, call := x.w.Header(), x.call
 	if call.Request != nil && len(call.Request.Losses) > 0 {
 		h["X-Outcrop-Loss"] = []string{lossHeader(call.Request.Losses)}
+	}
+	if call.Warning != "" {
+		h["X-Outcrop-Warning"] = []string{call.Warning}
 	}
 	if d := call.Deployment; d != nil {
 		h["X-Litellm-Model-Id"] = []string{d.ID}

@@ -94,9 +94,10 @@ func TestBadInputNamesTheField(t *testing.T) {
 	f(with(`"service_tier":"gold"`), "service_tier", bad, `not "gold"`)
 	f(with(`"requestMetadata":{"a":1}`), "requestMetadata.a", bad, "must be a string")
 	f(with(`"performanceConfig":{"latency":"warp"}`), "performanceConfig.latency", bad, "warp")
-	for _, name := range []string{"api_base", "api_key", "base_url", "model_id", "aws_access_key_id", "aws_role_name", "aws_region_name", "custom_llm_provider"} {
+	for _, name := range []string{"model_id", "base_model", "custom_llm_provider", "ssl_verify", "litellm_credential_name", "aws_session_tags", "aws_anything"} {
 		f(with(`"`+name+`":"x"`), name, "forbidden_parameter", "cannot be set by a client")
 	}
+	f(with(`"api_key":"x","extra_body":{"api_key":"y"}`), "api_key", "duplicate_key", "twice")
 	f(with(`"extra_headers":{"Authorization":"x"}`), "extra_headers.Authorization", "forbidden_parameter", "cannot be set")
 }
 

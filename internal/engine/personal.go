@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Personal is a [Connection] on which a call may go as an identity of its own: one that the client brings, or one that
+// tells AWS who the caller is.
+type Personal interface {
+	Connection
+	// Attributes reports whether every call goes as an identity that names its caller.
+	Attributes() bool
+	// As returns the way of a call for which region was found. It refuses what of call.Connection the deployment does not
+	// let clients say.
+	As(region string, call *Call) (Way, *llm.Error)
+}
+
+// Way is how one call reaches AWS.
+type Way struct {
+	// Client sends the call, in Region; nil is the client of all calls.
+	Client *wire.Client
+	Region string
+	// Warning is for the client and, once, for the log. It is ASCII and holds nothing of the client's.
+	Warning string
+}
+
+// attributes reports whether calls over a connection name their callers.
+func attributes(c Connection) bool {
+	p, ok := c.(Personal)
+	return ok && p.Attributes()
+}
+
+// goAs gives the call a target of its own if it goes as another identity than the deployment's.
+func (e *Engine) goAs(call *Call) *llm.Error {
+	t := call.target
+	connection, ok := e.o.Connections[t.deployment.Connection].(Personal)
+	if !ok {
+		for _, name := range slices.Sorted(maps.Keys(call.Connection)) {
+			return Forbidden(name)
+		}
+		return nil
+	}
+	way, failed := connection.As(t.region, call)
+	if failed != nil {
+		return failed
+	}
+	if call.Warning = way.Warning; way.Warning != "" {
+		if _, told := e.warned.LoadOrStore(t.deployment.ID+" "+way.Warning, true); !told {
+			e.o.Logger.Warn(way.Warning, "deployment", t.deployment.ID, "model_group", t.deployment.Group)
+		}
+	}
+	if way.Client == nil {
+		return nil
+	}
+	next := *t
+	if call.Connection == nil { // what a client's own endpoint answers says nothing about the deployment
+		next.shared = t
+	}
+	next.reach(way.Client)
+	if next.region != way.Region {
+		next.region = way.Region
+		e.value(&next)
+	}
+	call.target, call.Region, call.Endpoint = &next, next.region, next.endpoint
+	return nil
+}
+
+// Forbidden says that clients may not send a connection parameter.
+func Forbidden(name string) *llm.Error {
+	return &llm.Error{
+		Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: name,
+		Message: name + " cannot be set by a client: it is part of the gateway's configuration",
+	}
+}
