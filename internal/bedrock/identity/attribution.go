@@ -179,17 +179,14 @@ const (
 
 // sessionNameOf makes a RoleSessionName of any text: 2 to 64 of STS's characters. Two texts never give the same name.
 func sessionNameOf(text string) string {
-	return fitted(text, maxSessionName, func(r rune) bool { return r < utf8.RuneSelf && sessionNameByte(byte(r)) }, utf8.RuneCountInString(text) < 2)
+	return fitted(text, maxSessionName, sessionNameRune, utf8.RuneCountInString(text) < 2)
 }
+
+func sessionNameRune(r rune) bool { return r < utf8.RuneSelf && sessionNameByte(string(r)[0]) }
 
 // tagValueOf makes the value of a session tag of any text: at most 256 of STS's characters. Two texts never give the same
 // value.
 func tagValueOf(text string) string { return fitted(text, maxTagValue, tagRune, false) }
-
-// ValidTagText reports whether text can be the value of a session tag as it is, or its key if it is not empty.
-func ValidTagText(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !tagRune(r) })
-}
 
 // tagRune knows the characters of session tags (STS API Reference, Tag): letters, spaces, digits and _.:/=+-@.
 func tagRune(r rune) bool {
