@@ -63,6 +63,7 @@ type Call struct {
 	Warning string
 
 	target                     *target
+	brought                    bool // the credentials are the client's own
 	cost                       account.Amount
 	costKnown                  bool
 	sent, firstToken, answered time.Time

@@ -205,7 +205,7 @@ func (e *Engine) failed(call *Call, err error) *llm.Error {
 		call.ClientClosed = true
 	}
 	nameProfiles(known, call)
-	return known
+	return blame(known, call)
 }
 
 // forwarded returns the client's headers that the deployment lets through: those that begin with x-, but none that

@@ -3,6 +3,7 @@ package engine
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -26,6 +27,8 @@ type Way struct {
 	Region string
 	// Warning is for the client and, once, for the log. It is ASCII and holds nothing of the client's.
 	Warning string
+	// Brought says that the credentials are the client's own.
+	Brought bool
 }
 
 // attributes reports whether calls over a connection name their callers.
@@ -48,6 +51,7 @@ func (e *Engine) goAs(call *Call) *llm.Error {
 	if failed != nil {
 		return failed
 	}
+	call.brought = way.Brought
 	if call.Warning = way.Warning; way.Warning != "" {
 		if _, told := e.warned.LoadOrStore(t.deployment.ID+" "+way.Warning, true); !told {
 			e.o.Logger.Warn(way.Warning, "deployment", t.deployment.ID, "model_group", t.deployment.Group)
@@ -75,4 +79,21 @@ func Forbidden(name string) *llm.Error {
 		Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: name,
 		Message: name + " cannot be set by a client: it is part of the gateway's configuration",
 	}
+}
+
+// blame says of refused credentials that they are the client's own, where they are.
+func blame(failed *llm.Error, call *Call) *llm.Error {
+	if !call.brought || failed.Kind != llm.KindPermission {
+		return failed
+	}
+	const whose = "These are the AWS credentials that the request brought, not the gateway's."
+	other := *failed // others may wait for the same credentials
+	switch {
+	case strings.HasPrefix(failed.Hint, whose): // said by a part of the call
+	case failed.Hint == "", failed.Hint == wire.HintCredentials:
+		other.Hint = whose
+	default:
+		other.Hint = whose + " " + failed.Hint
+	}
+	return &other
 }

@@ -199,7 +199,7 @@ func (k *connection) As(region string, call *engine.Call) (engine.Way, *llm.Erro
 	if failed != nil {
 		return engine.Way{}, failed
 	}
-	way := engine.Way{Region: region}
+	way := engine.Way{Region: region, Brought: values.own()}
 	if values.has(paramRegion) {
 		way.Region = values.text(paramRegion)
 	}
@@ -318,7 +318,7 @@ func (d *direct) As(region string, call *engine.Call) (engine.Way, *llm.Error) {
 		}
 		header.Set("Authorization", "Bearer "+values.text(paramAPIKey))
 	}
-	return engine.Way{Region: region, Client: wire.NewClient(wire.ClientOptions{
+	return engine.Way{Region: region, Brought: values.own(), Client: wire.NewClient(wire.ClientOptions{
 		Endpoint: at, Authenticator: wire.Anonymous{}, Transport: d.transport, Header: header, UserAgent: d.userAgent,
 	})}, nil
 }

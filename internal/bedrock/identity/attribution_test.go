@@ -27,8 +27,11 @@ func TestSessionsNameTheirCallers(t *testing.T) {
 	s := p.Attribute(Attribution{
 		SessionName: FromUser, MaxSessions: 10,
 		Tags: []SourcedTag{
-			{Key: "CostCenter", Text: "4711"}, {Key: "Team", From: FromTeam}, {Key: "Key", From: FromKey},
-			{Key: "Alias", From: FromKeyAlias}, {Key: "EndUser", From: FromEndUser},
+			{Key: "CostCenter", Text: "4711"},
+			{Key: "Team", From: FromTeam},
+			{Key: "Key", From: FromKey},
+			{Key: "Alias", From: FromKeyAlias},
+			{Key: "EndUser", From: FromEndUser},
 		},
 	})
 	o := chatRole(sts)
