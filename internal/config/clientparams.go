@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 )
 
 // ClientParam is a connection parameter that clients may set.
@@ -67,7 +68,11 @@ func (l *loader) clientParam(n *node, path, name string, pattern *regexp.Regexp,
 			l.warnf(n.at, path, "%s cannot be given to clients: requests with it are refused", clip(name))
 			return
 		}
-		l.add(Error, n.at, path, Nearest(name, clientParams), "%q is no parameter that can be given to clients", clip(name))
+		shown := strconv.Quote(clip(name))
+		if n.kind == kindString {
+			shown = n.quote()
+		}
+		l.add(Error, n.at, path, Nearest(name, clientParams), "%s is no parameter that can be given to clients", shown)
 		return
 	}
 	if name == "base_url" {

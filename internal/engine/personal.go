@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -54,7 +55,7 @@ func (e *Engine) goAs(call *Call) *llm.Error {
 	call.brought = way.Brought
 	if call.Warning = way.Warning; way.Warning != "" {
 		if _, told := e.warned.LoadOrStore(t.deployment.ID+" "+way.Warning, true); !told {
-			e.o.Logger.Warn(way.Warning, "deployment", t.deployment.ID, "model_group", t.deployment.Group)
+			e.o.Logger.Warn(way.Warning, telemetry.FieldDeployment, t.deployment.ID, telemetry.FieldGroup, t.deployment.Group)
 		}
 	}
 	if way.Client == nil {
