@@ -65,8 +65,10 @@ type Request struct {
 	// Extra are parameters outside the client's dialect: the provider's own, passed on untouched.
 	Extra []Field
 
-	// Embed is what an embedding model is asked; the conversation is empty then. nil asks for a chat.
-	Embed *Embed
+	// Embed is what an embedding model is asked, Rerank what a reranker is; the conversation is empty then. Without either
+	// it is a chat.
+	Embed  *Embed
+	Rerank *Rerank
 	// Policy says what may be dropped or repaired.
 	Policy Policy
 	// Losses collects what was dropped or changed on the way, by the names that the client used.

@@ -176,7 +176,11 @@ func (c *Catalog) Price(ref Ref, region string) (Price, bool) {
 		switch ref.ARN.Kind {
 		case "provisioned-model", "custom-model", "imported-model", "endpoint":
 			free := Rate{0, true}
-			return Price{Key: ref.ARN.Kind + "/paid by the hour", Version: c.version, Rates: Rates{free, free, free, free, free}}, true
+			units := map[Unit]Rate{}
+			for _, name := range unitNames() {
+				units[name] = free
+			}
+			return Price{Key: ref.ARN.Kind + "/paid by the hour", Version: c.version, Rates: Rates{free, free, free, free, free}, Units: units}, true
 		}
 	}
 	if ref.Model == nil {

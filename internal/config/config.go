@@ -86,8 +86,9 @@ type LitellmParams struct {
 	AWSBedrockRuntimeEndpoint string `yaml:"aws_bedrock_runtime_endpoint" check:"no-comma,url"`
 	// AWSBedrockControlPlaneEndpoint is the URL of the control plane. Default: the one of the region.
 	AWSBedrockControlPlaneEndpoint string `yaml:"aws_bedrock_control_plane_endpoint" check:"no-comma,url"`
-	// AWSBedrockAgentRuntimeEndpoint is the URL of bedrock-agent-runtime. Default: the one of the region.
-	AWSBedrockAgentRuntimeEndpoint string `yaml:"aws_bedrock_agent_runtime_endpoint" check:"no-comma,url"`
+	// AWSBedrockAgentRuntimeEndpoint is the URL of bedrock-agent-runtime, or off: rerankers are then called through
+	// InvokeModel. Default: that of bedrock-runtime with the other service's name in its host, else the one of the region.
+	AWSBedrockAgentRuntimeEndpoint string `yaml:"aws_bedrock_agent_runtime_endpoint" check:"no-comma,service"`
 	// AWSBedrockProjectID is the project that calls to Bedrock's Mantle endpoint are booked to.
 	AWSBedrockProjectID string `yaml:"aws_bedrock_project_id" check:"no-comma"`
 	// APIKey is a Bedrock API key. It is sent as a bearer token and nothing is signed. Empty means: none.

@@ -19,6 +19,8 @@ var (
 	strategies = []string{
 		simpleShuffle, "least-busy", "latency-based-routing", "usage-based-routing", "usage-based-routing-v2", "cost-based-routing",
 	}
+	// servedModes are those of the modes that there are endpoints for.
+	servedModes = []string{"chat", "completion", "embedding", "rerank"}
 	// modes are LiteLLM's modes of a model.
 	modes = []string{
 		"chat", "completion", "embedding", "image_generation", "image_edit", "rerank", "responses",
@@ -64,9 +66,10 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 				l.errorf(n.at, path, "%s must be 2 to 64 letters, digits or characters of _+=,.@-", name)
 			}
 		case "url":
-			if u, err := url.Parse(s); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" ||
-				u.User != nil || u.Fragment != "" || u.RawQuery != "" {
-				l.errorf(n.at, path, "%s must be a URL such as https://host/path, without user, query or fragment", name)
+			l.checkURL(n, path, name, s)
+		case "service":
+			if s != "off" {
+				l.checkURL(n, path, name, s)
 			}
 		case "header":
 			if !isToken(s) {
@@ -77,7 +80,7 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		case "mode":
 			if !slices.Contains(modes, s) {
 				l.add(Error, n.at, path, Nearest(s, modes), "unknown %s %s", name, n.quote())
-			} else if s != "chat" && s != "completion" {
+			} else if !slices.Contains(servedModes, s) {
 				l.once("mode."+s, Warning, n.at, path, "models of mode %s are not served yet", s)
 			}
 		case "template":
@@ -97,6 +100,14 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		}
 	}
 	return true
+}
+
+// checkURL checks the address of a service.
+func (l *loader) checkURL(n *node, path, name, s string) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.RawQuery != "" {
+		l.errorf(n.at, path, "%s must be a URL such as https://host/path, without user, query or fragment", name)
+	}
 }
 
 // checkWord complains about a text that is none of words.

@@ -55,7 +55,7 @@ func TestEverySupportedSettingHasAField(t *testing.T) {
 
 func TestEveryCheckIsKnown(t *testing.T) {
 	known := []string{
-		"", "no-comma", "region", "role", "session-name", "url", "header", "disconnect", "mode", "strategy", "message", "template", "roles", "mark", "betas",
+		"", "no-comma", "region", "role", "session-name", "url", "service", "header", "disconnect", "mode", "strategy", "message", "template", "roles", "mark", "betas",
 		"not-negative", "positive",
 	}
 	for s, dst := range structs {

@@ -48,6 +48,9 @@ type Options struct {
 type Connection interface {
 	// Client returns the client for a region.
 	Client(region string) (*wire.Client, error)
+	// AgentRuntime returns the client of bedrock-agent-runtime for a region, nil where the connection cannot use that host:
+	// it takes no bearer keys.
+	AgentRuntime(region string) (*wire.Client, error)
 	// Region returns the region for a model whose name, model_id and ARN say what ref and id say, and a warning for the
 	// operator.
 	Region(path, modelARN, idARN string) (region, warning string)

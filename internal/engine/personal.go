@@ -23,9 +23,9 @@ type Personal interface {
 
 // Way is how one call reaches AWS.
 type Way struct {
-	// Client sends the call, in Region; nil is the client of all calls.
-	Client *wire.Client
-	Region string
+	// Connection is the call's own, for Region; nil is that of all calls.
+	Connection Connection
+	Region     string
 	// Warning is for the client and, once, for the log. It is ASCII and holds nothing of the client's.
 	Warning string
 	// Brought says that the credentials are the client's own.
@@ -41,7 +41,7 @@ func attributes(c Connection) bool {
 // goAs gives the call a target of its own if it goes as another identity than the deployment's.
 func (e *Engine) goAs(call *Call) *llm.Error {
 	t := call.target
-	connection, ok := e.o.Connections[t.deployment.Connection].(Personal)
+	connection, ok := t.connection.(Personal)
 	if !ok {
 		for _, name := range slices.Sorted(maps.Keys(call.Connection)) {
 			return Forbidden(name)
@@ -58,19 +58,23 @@ func (e *Engine) goAs(call *Call) *llm.Error {
 			e.o.Logger.Warn(way.Warning, telemetry.FieldDeployment, t.deployment.ID, telemetry.FieldGroup, t.deployment.Group)
 		}
 	}
-	if way.Client == nil {
+	if way.Connection == nil {
 		return nil
 	}
-	next := *t
+	next, d := *t, *t.deployment // the route may be another for another identity
+	next.deployment, next.connection = &d, way.Connection
 	if call.Connection == nil { // what a client's own endpoint answers says nothing about the deployment
 		next.shared = t
 	}
-	next.reach(way.Client)
-	if next.region != way.Region {
-		next.region = way.Region
+	moved := next.region != way.Region
+	next.region = way.Region
+	if failed := e.connect(&next); failed != nil {
+		return failed
+	}
+	if moved {
 		e.value(&next)
 	}
-	call.target, call.Region, call.Endpoint = &next, next.region, next.endpoint
+	call.target, call.Deployment, call.Region, call.Endpoint = &next, &d, next.region, next.endpoint
 	return nil
 }
 

@@ -66,11 +66,7 @@ func TestAWayOfItsOwn(t *testing.T) {
 	b.o.Logger = slog.New(slog.NewTextHandler(&logs, nil))
 	h := &host{link: b.link, attributes: true}
 	b.o.Connections[0] = h
-	client, err := b.link.Client("eu-west-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.way = Way{Client: client, Region: "eu-west-1", Warning: "the call goes another way"}
+	h.way = Way{Connection: b.link, Region: "eu-west-1", Warning: "the call goes another way"}
 	for range 2 {
 		call := said("nova", "hi")
 		if _, failed := b.Chat(t.Context(), call); failed != nil {

@@ -100,12 +100,32 @@ func removeWhole(r *llm.Request, name string) bool {
 	case "stream_options":
 		return clearField(&r.IncludeUsage)
 	}
+	if removed, known := removeAsked(r, name); known {
+		return removed
+	}
 	var found bool
 	if r.Params, found = without(r.Params, name); found {
 		return true
 	}
 	r.Extra, found = without(r.Extra, name)
 	return found
+}
+
+// removeAsked takes out what has a place of its own in a request that is no chat; known is false for other names.
+func removeAsked(r *llm.Request, name string) (removed, known bool) {
+	switch {
+	case r.Embed != nil && name == "dimensions":
+		return clearField(&r.Embed.Dimensions), true
+	case r.Embed != nil && name == "encoding_format":
+		return clearField(&r.Embed.Encoding), true
+	case r.Rerank != nil && name == "top_n":
+		return clearField(&r.Rerank.TopN), true
+	case r.Rerank != nil && name == "return_documents":
+		return clearField(&r.Rerank.ReturnDocuments), true
+	case r.Rerank != nil && name == "rank_fields":
+		return clearList(&r.Rerank.Fields), true
+	}
+	return false, false
 }
 
 func without(fields []llm.Field, name string) ([]llm.Field, bool) {

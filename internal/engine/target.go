@@ -15,6 +15,7 @@ import (
 type target struct {
 	key        targetKey
 	deployment *router.Deployment // with the "*" of a wildcard filled in
+	connection Connection
 	client     *wire.Client
 	region, id string // id goes into the URL
 	endpoint   string // address of the endpoint, for people; empty if it is not one of AWS's public ones
@@ -58,6 +59,8 @@ func (t *target) throughInvoke() *target {
 func (t *target) route() {
 	m := t.deployment.Ref.Model
 	switch t.deployment.Ref.Route {
+	case catalog.RouteRerank:
+		t.plain, t.streams = "/rerank", false
 	case catalog.RouteConverseLike: // the address is whole
 		t.plain, t.stream, t.streams = "", "", true
 	case catalog.RouteInvoke:
@@ -84,10 +87,11 @@ type mode string
 const (
 	modeChat      mode = "chat"
 	modeEmbedding mode = "embedding"
+	modeRerank    mode = "rerank"
 )
 
 // endpoints are where models of a mode are asked.
-var endpoints = map[mode]string{modeChat: "/v1/chat/completions", modeEmbedding: "/v1/embeddings"}
+var endpoints = map[mode]string{modeChat: "/v1/chat/completions", modeEmbedding: "/v1/embeddings", modeRerank: "/v1/rerank"}
 
 // find returns the target for the model that a client asked for and wants something of.
 func (e *Engine) find(model string, want mode) (*target, *llm.Error) {
@@ -166,6 +170,8 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	t := &target{deployment: d, id: d.Ref.ID}
 	if m := d.Ref.Model; m != nil {
 		t.mode = mode(m.Mode)
+	} else if said := mode(d.Mode); said != modeChat && endpoints[said] != "" { // chat is what is assumed, not said
+		t.mode = said
 	}
 	switch t.mode {
 	case modeEmbedding:
@@ -173,6 +179,7 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the embeddings of " + d.Ref.ID + " are not served yet"}
 		}
 		d.Ref.Route = catalog.RouteInvoke
+	case modeRerank:
 	default:
 		if err := chatRoute(d); err != nil {
 			return nil, err
@@ -185,29 +192,18 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 			idRegion = ref.Region
 		}
 	}
-	connection := e.o.Connections[d.Connection]
+	t.connection = e.o.Connections[d.Connection]
 	path, arn := d.Ref.Region, ""
 	if d.Ref.ARN != nil {
 		path, arn = "", d.Ref.Region
 	}
-	t.region, t.warning = connection.Region(path, arn, idRegion)
-	client, err := connection.Client(t.region)
-	if err != nil {
-		return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
+	t.region, t.warning = t.connection.Region(path, arn, idRegion)
+	if failed := e.connect(t); failed != nil {
+		return nil, failed
 	}
-	t.reach(client)
-	t.attributed = attributes(connection)
-	t.route()
+	t.attributed = attributes(t.connection)
 	e.value(t)
 	return t, nil
-}
-
-// reach sets the client, and the address that people are told.
-func (t *target) reach(client *wire.Client) {
-	t.client, t.endpoint = client, ""
-	if client.Endpoint().IsPublic() {
-		t.endpoint = client.URL("")
-	}
 }
 
 // value sets the price, which depends on the region.
@@ -218,6 +214,36 @@ func (e *Engine) value(t *target) {
 		t.price = catalog.Override(t.price, d.Prices)
 		t.priced = true
 	}
+}
+
+// connect sets how a target is reached: client, address and path. Rerankers have an operation of their own on another host,
+// which knows no bearer keys; InvokeModel is for those who have nothing else, or ask for it.
+func (e *Engine) connect(t *target) *llm.Error {
+	d := t.deployment
+	t.client = nil
+	var err error
+	if t.mode == modeRerank {
+		asksInvoke := d.Ref.Forced && d.Ref.Route == catalog.RouteInvoke
+		d.Ref.Route = catalog.RouteInvoke
+		if !asksInvoke {
+			t.client, err = t.connection.AgentRuntime(t.region)
+		}
+		if t.client != nil {
+			d.Ref.Route = catalog.RouteRerank
+		}
+	}
+	if t.client == nil && err == nil {
+		t.client, err = t.connection.Client(t.region)
+	}
+	if err != nil {
+		return &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
+	}
+	t.endpoint = ""
+	if t.client.Endpoint().IsPublic() {
+		t.endpoint = t.client.URL("")
+	}
+	t.route()
+	return nil
 }
 
 // chatRoute checks that a chat can go the way that the model's name asks for, and sends those that name no way through
@@ -289,7 +315,7 @@ func (e *Engine) Behind(wildcard string) []Listed {
 	}
 	for _, m := range e.o.Catalog.Models() {
 		isChat := m.Mode == string(modeChat) && (m.HasConverse() || m.Route == catalog.RouteInvoke)
-		if !isChat && m.Mode != string(modeEmbedding) {
+		if !isChat && (m.Mode == string(modeChat) || endpoints[mode(m.Mode)] == "") {
 			continue
 		}
 		if !m.ProfileOnly {

@@ -123,7 +123,13 @@ func TestWhatIsBehindAWildcard(t *testing.T) {
 		var names []string
 		for _, l := range e.Behind(wildcard) {
 			names = append(names, l.Name)
-			if want := map[bool]string{true: "embedding", false: "chat"}[strings.Contains(l.Name, "embed")]; l.Mode != want {
+			want := "chat"
+			for _, other := range []string{"embed", "rerank"} {
+				if strings.Contains(l.Name, other) {
+					want = strings.Replace(other, "embed", "embedding", 1)
+				}
+			}
+			if l.Mode != want {
 				t.Errorf("%s: %s is %s", wildcard, l.Name, l.Mode)
 			}
 		}
@@ -138,7 +144,7 @@ func TestWhatIsBehindAWildcard(t *testing.T) {
 			}
 		}
 	}
-	f("bedrock/*", []string{"bedrock/us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0", "bedrock/amazon.titan-embed-text-v2:0"}, []string{"us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-canvas-v1:0"})
+	f("bedrock/*", []string{"bedrock/us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-pro-v1:0", "bedrock/amazon.titan-embed-text-v2:0", "bedrock/cohere.rerank-v3-5:0"}, []string{"us.amazon.nova-pro-v1:0", "bedrock/amazon.nova-canvas-v1:0"})
 	f("us.anthropic.*", []string{"us.anthropic.claude-sonnet-4-5-20250929-v1:0"}, []string{"us.amazon.nova-pro-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"})
 	f("bedrock/*mythos-5", []string{"bedrock/us.anthropic.claude-mythos-5"}, []string{"bedrock/anthropic.claude-mythos-5"}) // can be called by a profile only
 	f("m", nil, []string{"m"})

@@ -75,11 +75,12 @@ func TestCallersAreNamedToAWS(t *testing.T) {
 	}
 }
 
-func TestStreamsAndEmbeddingsNameTheirCallers(t *testing.T) {
+func TestEveryEndpointNamesItsCallers(t *testing.T) {
 	bedrock, address := upstream(t, sim.Options{RecordLimit: 100})
 	c := attributing(address, `{session_name: end_user, on_missing: refuse}`)
 	c = strings.Replace(c, "litellm_params: {", "litellm_params: &params {", 1)
-	c = strings.Replace(c, "general_settings", "  - model_name: e\n    litellm_params: {<<: *params, model: 'bedrock/amazon.titan-embed-text-v2:0'}\ngeneral_settings", 1)
+	c = strings.Replace(c, "general_settings", "  - model_name: e\n    litellm_params: {<<: *params, model: 'bedrock/amazon.titan-embed-text-v2:0'}\n"+
+		"  - model_name: r\n    litellm_params: {<<: *params, model: 'bedrock/cohere.rerank-v3-5:0'}\ngeneral_settings", 1)
 	g := newRig(t, c, nil)
 	if resp, body := g.post("/v1/chat/completions", `{"model":"m","user":"ada","stream":true,"n":2,"messages":[{"role":"user","content":"hi"}]}`); resp.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", resp.StatusCode, body)
@@ -87,11 +88,14 @@ func TestStreamsAndEmbeddingsNameTheirCallers(t *testing.T) {
 	if resp, body := g.post("/v1/embeddings", `{"model":"e","user":"bob","input":["a","b"]}`); resp.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
+	if resp, body := g.post("/v1/rerank", `{"model":"r","user":"cyd","query":"a","documents":["a","b"]}`); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
 	var names []string
 	for _, form := range assumed(t, bedrock) {
 		names = append(names, form.Get("RoleSessionName"))
 	}
-	if strings.Join(names, " ") != "ada bob" {
+	if strings.Join(names, " ") != "ada bob cyd" {
 		t.Errorf("sessions %v", names)
 	}
 }

@@ -59,17 +59,21 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 		return
 	}
 	resp, failed := s.Engine.Chat(x.r.Context(), call)
+	s.finished(x, failed, func(dst []byte) []byte { return dialect.encode(dst, x.answer(control), resp) })
+}
+
+// finished answers whole: with what encode appends, or with the failure.
+func (s *Server) finished(x *exchange, failed *llm.Error, encode func(dst []byte) []byte) {
 	if x.r.Context().Err() != nil {
-		call.ClientClosed = true
+		x.call.ClientClosed = true
 	}
+	x.upstreamHeaders(true)
 	if failed != nil {
-		x.upstreamHeaders(true)
 		x.fail(x.why(failed))
 		return
 	}
-	x.upstreamHeaders(true)
 	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
-	out.data = dialect.encode(out.data[:0], x.answer(control), resp)
+	out.data = encode(out.data[:0])
 	if s.DebugBodies {
 		s.debugBody(x, "answer body", out.data)
 	}

@@ -200,39 +200,34 @@ func (k *connection) As(region string, call *engine.Call) (engine.Way, *llm.Erro
 		return engine.Way{}, failed
 	}
 	way := engine.Way{Region: region, Brought: values.own()}
+	own := *k
 	if values.has(paramRegion) {
 		way.Region = values.text(paramRegion)
+		own.parameter = way.Region
 	}
-	endpoint, header := k.endpoint, k.header
-	name, address := values.runtime()
-	if address != "" {
-		endpoint.Override = address
+	if name, address := values.runtime(); name != "" {
+		pattern := k.clientside.Find(name).Pattern
+		if pattern == nil { // the deployment's headers are for the deployment's host
+			own.header = nil
+		}
+		own.endpoint.Override, own.agent = address, wire.AgentRuntime(address)
+		if pattern != nil && !pattern.MatchString(own.agent) {
+			own.agent = switchedOff
+		}
 	}
-	switch {
-	case name != "" && k.clientside.Find(name).Pattern == nil: // the deployment's headers are for the deployment's host
-		header = nil
-	case values.credentials():
-		header = header.Clone()
-		header.Del("Authorization")
+	if values.credentials() {
+		own.header = own.header.Clone()
+		own.header.Del("Authorization")
 	}
-	o, failed := k.options(values)
-	if failed != nil {
+	if own.who, failed = k.options(values); failed != nil {
 		return engine.Way{}, failed
 	}
-	as, warning, failed := k.identityFor(o, values, call)
-	if failed != nil {
+	if own.identity, way.Warning, failed = k.identityFor(own.who, values, call); failed != nil {
 		return engine.Way{}, failed
 	}
-	if way.Warning = warning; as == k.identity && len(values) == 0 {
-		return way, nil
+	if own.identity != k.identity || len(values) > 0 {
+		way.Connection = &own
 	}
-	at, err := wire.ResolveEndpoint("bedrock-runtime", way.Region, endpoint)
-	if err != nil {
-		return engine.Way{}, llm.Invalid(name, err.Error())
-	}
-	way.Client = wire.NewClient(wire.ClientOptions{
-		Endpoint: at, Authenticator: as.For(at.Service, way.Region), Transport: k.transport, Header: header, UserAgent: k.userAgent,
-	})
 	return way, nil
 }
 
@@ -302,25 +297,27 @@ func (d *direct) As(region string, call *engine.Call) (engine.Way, *llm.Error) {
 			return engine.Way{}, llm.Invalid(name, name+" means nothing to an address that is called as it stands")
 		}
 	}
-	at, header := d.client.Endpoint(), d.header
+	own := *d
+	at := d.client.Endpoint()
 	if values.has(paramAPIBase) {
 		endpoint, err := wire.DirectEndpoint(values.text(paramAPIBase), d.allowHTTP)
 		if err != nil {
 			return engine.Way{}, llm.Invalid(paramAPIBase, err.Error())
 		}
 		if at = endpoint; d.clientside.Find(paramAPIBase).Pattern == nil {
-			header = nil
+			own.header = nil
 		}
 	}
 	if values.has(paramAPIKey) {
-		if header = header.Clone(); header == nil {
-			header = http.Header{}
+		if own.header = own.header.Clone(); own.header == nil {
+			own.header = http.Header{}
 		}
-		header.Set("Authorization", "Bearer "+values.text(paramAPIKey))
+		own.header.Set("Authorization", "Bearer "+values.text(paramAPIKey))
 	}
-	return engine.Way{Region: region, Brought: values.own(), Client: wire.NewClient(wire.ClientOptions{
-		Endpoint: at, Authenticator: wire.Anonymous{}, Transport: d.transport, Header: header, UserAgent: d.userAgent,
-	})}, nil
+	own.client = wire.NewClient(wire.ClientOptions{
+		Endpoint: at, Authenticator: wire.Anonymous{}, Transport: d.transport, Header: own.header, UserAgent: d.userAgent,
+	})
+	return engine.Way{Connection: &own, Region: region, Brought: values.own()}, nil
 }
 
 // Attributes reports that there are no sessions here.

@@ -6,9 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
+	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/internal/sim"
 )
 
@@ -58,6 +63,8 @@ func newLenient(t *testing.T, allowed, params string) *lenient {
 %s
   - model_name: e
     litellm_params: {<<: *params, model: 'bedrock/amazon.titan-embed-text-v2:0'}
+  - model_name: r
+    litellm_params: {<<: *params, model: 'bedrock/cohere.rerank-v3-5:0'}
   - model_name: strict
     litellm_params: {model: 'bedrock/amazon.nova-lite-v1:0', aws_bedrock_runtime_endpoint: OURS}
 general_settings: {master_key: %s}
@@ -178,6 +185,7 @@ func TestEveryEndpointTakesThem(t *testing.T) {
 		"/v1/chat/completions": `{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}],` + ownKeys + `}`,
 		"/v1/completions":      `{"model":"m","prompt":["a","b"],"n":2,` + ownKeys + `}`,
 		"/v1/embeddings":       `{"model":"e","input":["a","b"],` + ownKeys + `}`,
+		"/v1/rerank":           `{"model":"r","query":"a","documents":["a","b"],` + ownKeys + `}`,
 	} {
 		if resp, answer := l.post(path, body); resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, answer)
@@ -197,6 +205,62 @@ func TestEveryEndpointTakesThem(t *testing.T) {
 	if resp, answer := l.post("/v1/chat/completions", greeting); resp.StatusCode != http.StatusOK || !strings.HasSuffix(proofs(l.ours), " "+gateway+"@us-east-1") {
 		t.Errorf("%d %s", resp.StatusCode, answer)
 	}
+}
+
+// TestRerankersGoTheSameWay: they have a host of their own, which follows the client's, and takes no API keys.
+func TestRerankersGoTheSameWay(t *testing.T) {
+	f := func(allowed, members, ours, theirs string) {
+		t.Helper()
+		l := newLenient(t, allowed, "")
+		resp, body := l.post("/v1/rerank", l.fill(`{"model":"r","query":"a","documents":["a","b"],`+members+`}`))
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d %s", members, resp.StatusCode, body)
+		}
+		var paths []string
+		for _, s := range []*sim.Server{l.ours, l.theirs} {
+			got := proofs(s)
+			for _, r := range s.Requests() {
+				paths = append(paths, r.Path)
+			}
+			if want := map[*sim.Server]string{l.ours: ours, l.theirs: theirs}[s]; got != want {
+				t.Errorf("%s: %q, want %q", members, got, want)
+			}
+		}
+		want := "/rerank"
+		if strings.Contains(members, "api_key") {
+			want = "/model/cohere.rerank-v3-5%3A0/invoke"
+		}
+		if strings.Join(paths, " ") != want {
+			t.Errorf("%s: %v", members, paths)
+		}
+	}
+	f(allNames, `"top_n":1`, gateway+"@us-east-1", "")
+	f(allNames, ownKeys, clientKeyID+"@us-east-1", "")
+	f(allNames, ownKeys+`,"api_base":"THEIRS"`, "", clientKeyID+"@us-east-1")
+	f(allNames, `"api_key":"`+clientBearer+`"`, "Bearer "+clientBearer, "")
+	f(allNames, `"api_key":"`+clientBearer+`","api_base":"THEIRS"`, "", "Bearer "+clientBearer)
+	f(`[{api_base: "http://127.*"}]`, `"api_base":"THEIRS"`, "", gateway+"@us-east-1")
+}
+
+// TestTheAgentsHostIsOneOfThePattern: the host that goes with a permitted one must be permitted, too.
+func TestTheAgentsHostIsOneOfThePattern(t *testing.T) {
+	f := func(pattern, address string, want string) {
+		t.Helper()
+		k := &connection{
+			identity: &identity.Identity{}, header: http.Header{},
+			clientside: config.ClientParams{{Name: paramAPIBase, Pattern: regexp.MustCompile(pattern)}},
+		}
+		way, failed := k.As("us-east-1", &engine.Call{Connection: map[string]secret.Secret{paramAPIBase: secret.New(address)}})
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		if got := way.Connection.(*connection).agent; got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+	f("^https://.*$", "https://bedrock-runtime.corp.example", "https://bedrock-agent-runtime.corp.example")
+	f("^https://bedrock-runtime.*$", "https://bedrock-runtime.corp.example", switchedOff)
+	f("^https://proxy$", "https://proxy", "https://proxy")
 }
 
 func TestWhatClientsAreRefused(t *testing.T) {

@@ -286,10 +286,11 @@ type connection struct {
 	endpoint  wire.EndpointOptions
 	env       func(string) (string, bool)
 	userAgent string
-	// pool and who are where the identity comes from; control is the address of the control plane, "" for AWS's own.
-	pool    *identity.Pool
-	who     identity.Options
-	control string
+	// pool and who are where the identity comes from; control is the address of the control plane, agent that of
+	// bedrock-agent-runtime, "" for AWS's own.
+	pool           *identity.Pool
+	who            identity.Options
+	control, agent string
 	// clientside is what clients may say of the connection; sessions name the callers by the rules of attribution, both are
 	// nil where they are not named.
 	clientside  config.ClientParams
@@ -335,6 +336,7 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	k.endpoint.Override = cmp.Or(
 		p.AWSBedrockRuntimeEndpoint, p.APIBase, get("AWS_BEDROCK_RUNTIME_ENDPOINT"), get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), get("AWS_ENDPOINT_URL"),
 	)
+	k.agent = cmp.Or(p.AWSBedrockAgentRuntimeEndpoint, get("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME"), wire.AgentRuntime(k.endpoint.Override))
 	k.control = cmp.Or(p.AWSBedrockControlPlaneEndpoint, get("AWS_ENDPOINT_URL_BEDROCK"), get("AWS_ENDPOINT_URL"))
 	return k, nil
 }
@@ -352,14 +354,32 @@ func verification(word config.TLSVerify) (file string, insecure bool) {
 
 func isTrue(s string) bool { return strings.EqualFold(s, "true") }
 
-// Client returns a client for a region.
+// Client returns a client of bedrock-runtime for a region.
 func (k *connection) Client(region string) (*wire.Client, error) {
-	endpoint, err := wire.ResolveEndpoint("bedrock-runtime", region, k.endpoint)
+	return k.clientOf("bedrock-runtime", region, k.endpoint.Override, k.header)
+}
+
+// AgentRuntime returns a client of bedrock-agent-runtime for a region, nil for a bearer key.
+func (k *connection) AgentRuntime(region string) (*wire.Client, error) {
+	if k.identity.IsBearer() && k.header.Get("Authorization") == "" || k.agent == switchedOff {
+		return nil, nil //nolint:nilnil // see engine.Connection
+	}
+	return k.clientOf("bedrock-agent-runtime", region, k.agent, k.header)
+}
+
+// switchedOff, in the place of a service's address, says that it must not be used.
+const switchedOff = "off"
+
+// clientOf returns a client of one of Bedrock's services, at override if that is not empty.
+func (k *connection) clientOf(service, region, override string, header http.Header) (*wire.Client, error) {
+	o := k.endpoint
+	o.Override = override
+	endpoint, err := wire.ResolveEndpoint(service, region, o)
 	if err != nil {
 		return nil, err
 	}
 	return wire.NewClient(wire.ClientOptions{
-		Endpoint: endpoint, Authenticator: k.identity.For(endpoint.Service, region), Transport: k.transport, Header: k.header, UserAgent: k.userAgent,
+		Endpoint: endpoint, Authenticator: k.identity.For(endpoint.Service, region), Transport: k.transport, Header: header, UserAgent: k.userAgent,
 	}), nil
 }
 

@@ -51,5 +51,8 @@ func newDirect(c *config.Config, entry *config.Deployment, header http.Header, t
 // Client returns the client; there are no regions.
 func (d *direct) Client(string) (*wire.Client, error) { return d.client, nil }
 
+// AgentRuntime returns none: the address is that of one operation.
+func (d *direct) AgentRuntime(string) (*wire.Client, error) { return nil, nil } //nolint:nilnil // see engine.Connection
+
 // Region returns none.
 func (d *direct) Region(string, string, string) (region, warning string) { return "", "" }

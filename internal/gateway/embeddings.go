@@ -1,10 +1,6 @@
 package gateway
 
-import (
-	"net/http"
-
-	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
-)
+import "github.com/outcrop-ai/outcrop/internal/dialect/openai"
 
 // embeddings serves one request for embeddings.
 func (s *Server) embeddings(x *exchange) {
@@ -18,19 +14,5 @@ func (s *Server) embeddings(x *exchange) {
 	call.Request, call.AnswerID = req, "embd-"+call.ID
 	asked := req.Model
 	found, failed := s.Engine.Embed(x.r.Context(), call)
-	if x.r.Context().Err() != nil {
-		call.ClientClosed = true
-	}
-	x.upstreamHeaders(true)
-	if failed != nil {
-		x.fail(x.why(failed))
-		return
-	}
-	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
-	out.data = openai.AppendEmbeddings(out.data[:0], asked, req.Embed.Encoding, found)
-	if s.DebugBodies {
-		s.debugBody(x, "answer body", out.data)
-	}
-	x.write(http.StatusOK, out.data)
-	out.release()
+	s.finished(x, failed, func(dst []byte) []byte { return openai.AppendEmbeddings(dst, asked, req.Embed.Encoding, found) })
 }

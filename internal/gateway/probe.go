@@ -56,7 +56,7 @@ func (t *Table) Probe(d *router.Deployment) (*Probe, error) {
 	}
 	p.Identity = k.identity
 	if k.control != "" || p.Runtime.Endpoint().IsPublic() {
-		p.Control, err = k.controlPlane(p.Region)
+		p.Control, err = k.clientOf("bedrock", p.Region, k.control, nil) // it lists models and profiles
 	}
 	return p, err
 }
@@ -66,17 +66,4 @@ func (p *Probe) WhoAmI(ctx context.Context) (identity.Caller, error) {
 	o := p.connection.who
 	o.STSRegion = p.Region
 	return p.connection.pool.WhoAmI(ctx, p.Identity, o)
-}
-
-// controlPlane returns a client of the control plane, which lists models and profiles.
-func (k *connection) controlPlane(region string) (*wire.Client, error) {
-	o := k.endpoint
-	o.Override = k.control
-	endpoint, err := wire.ResolveEndpoint("bedrock", region, o)
-	if err != nil {
-		return nil, err
-	}
-	return wire.NewClient(wire.ClientOptions{
-		Endpoint: endpoint, Authenticator: k.identity.For(endpoint.Service, region), Transport: k.transport, UserAgent: k.userAgent,
-	}), nil
 }

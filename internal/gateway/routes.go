@@ -26,12 +26,13 @@ type Route struct {
 	serve        func(*Server, *exchange)
 }
 
-// routeTable lists every route by its canonical path, which has neither /v1 in front nor a slash at its end.
+// routeTable lists every route by its canonical path, which has no version in front nor a slash at its end.
 func routeTable() []Route {
 	return []Route{
 		{http.MethodPost, "/chat/completions", NeedsKey, (*Server).chat},
 		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
 		{http.MethodPost, "/embeddings", NeedsKey, (*Server).embeddings},
+		{http.MethodPost, "/rerank", NeedsKey, (*Server).rerank},
 		{http.MethodGet, "/models", NeedsKey, (*Server).models},
 		{http.MethodGet, "/models/{id}", NeedsKey, (*Server).model},
 		{http.MethodGet, "/model/info", NeedsAdmin, (*Server).modelInfo},
@@ -57,6 +58,8 @@ func canonical(escaped string) (path, name string, ok bool) {
 		path = "/" + rest
 	} else if rest, found := strings.CutPrefix(path, "/v1/"); found {
 		path = "/" + rest
+	} else if path == "/v2/rerank" { // of Cohere's second API
+		path = "/rerank"
 	}
 	for _, prefix := range []string{"/engines/", "/openai/deployments/"} {
 		rest, found := strings.CutPrefix(path, prefix)

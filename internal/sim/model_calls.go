@@ -70,6 +70,10 @@ func (s *Server) serveModel(w http.ResponseWriter, r *http.Request, c *call) {
 		s.serveEmbedding(w, r, c, e, fault)
 		return
 	}
+	if m := rerankerOf(c.model); m != nil && c.operation == opInvoke {
+		s.serveRanking(w, r, c, m, fault)
+		return
+	}
 	p, refused := s.read(r, c)
 	if refused != nil {
 		writeError(w, refused)

@@ -118,6 +118,7 @@ const (
 	opInvoke         = "InvokeModel"
 	opInvokeStream   = "InvokeModelWithResponseStream"
 	opCountTokens    = "CountTokens"
+	opRerank         = "Rerank"
 )
 
 // modelOperations are the last segments of /model/{id}/….
@@ -153,6 +154,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			c.asked = id
 		}
 	}
+	if r.Method == http.MethodPost && raw == "/rerank" {
+		c.operation = opRerank
+	}
 	if raw == "/_sim/health" {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "ok\n")
@@ -180,6 +184,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case c.operation == opRerank && strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "):
+		writeError(w, denied("AccessDeniedException", "Bearer tokens are not supported by this service."))
+	case c.operation == opRerank:
+		s.serveRerank(w, r, c)
 	case c.operation != "":
 		s.serveModel(w, r, c)
 	case r.Method == http.MethodGet && s.serveControl(w, r, segments):

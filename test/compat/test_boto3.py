@@ -158,6 +158,26 @@ def test_invoke_model(runtime):
     assert events[-1]["type"] == "message_stop"
 
 
+def test_rerank(simulator):
+    agents = connect("bedrock-agent-runtime", simulator)
+    text = lambda said: {"type": "INLINE", "inlineDocumentSource": {"type": "TEXT", "textDocument": {"text": said}}}
+    request = {
+        "queries": [{"type": "TEXT", "textQuery": {"text": "the rain in Bergen"}}],
+        "sources": [text("snow"), text("the rain in Bergen falls")] + [text(f"number {i}") for i in range(150)],
+        "rerankingConfiguration": {
+            "type": "BEDROCK_RERANKING_MODEL",
+            "bedrockRerankingConfiguration": {
+                "numberOfResults": 120,
+                "modelConfiguration": {"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0"},
+            },
+        },
+    }
+    first = agents.rerank(**request)
+    second = agents.rerank(**request, nextToken=first["nextToken"])
+    assert first["results"][0]["index"] == 1
+    assert (len(first["results"]), len(second["results"]), "nextToken" in second) == (100, 20, False)
+
+
 def test_wrong_credentials(simulator):
     wrong = connect("bedrock-runtime", simulator, aws_secret_access_key="wrong")
     with pytest.raises(ClientError) as e:

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/bedrock/identity": {"llm", "internal/bedrock/wire", "internal/secret"},
 	"internal/bedrock/converse": {"llm", "internal/bedrock/wire", "internal/catalog", "internal/jsonscan", "internal/media"},
 	"internal/bedrock/embed":    {"llm", "internal/catalog", "internal/jsonscan"},
+	"internal/bedrock/rerank":   {"llm", "internal/catalog", "internal/jsonscan"},
 	// InvokeModel's families say again what Converse's codec prepared: that is the one codec that another may see.
 	"internal/bedrock/invoke": {"llm", "internal/bedrock/converse", "internal/bedrock/wire", "internal/catalog", "internal/jsonscan"},
 	"internal/engine": {

@@ -27,19 +27,19 @@ type EndpointOptions struct {
 }
 
 // partition is a separate AWS with its own domains.
-type partition struct{ prefix, domain, dualStack string }
+type partition struct{ prefix, name, domain, dualStack string }
 
 // partitions are told by the region's prefix; the last, without one, is the commercial AWS.
 // Source: the endpoint rule sets of the AWS SDKs.
 var partitions = []partition{
-	{"us-gov-", "amazonaws.com", "api.aws"},
-	{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-	{"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
-	{"us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
-	{"us-isob-", "sc2s.sgov.gov", "api.aws.scloud"},
-	{"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
-	{"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
-	{"", "amazonaws.com", "api.aws"},
+	{"us-gov-", "aws-us-gov", "amazonaws.com", "api.aws"},
+	{"cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+	{"eusc-", "aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu"},
+	{"us-iso-", "aws-iso", "c2s.ic.gov", "api.aws.ic.gov"},
+	{"us-isob-", "aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud"},
+	{"eu-isoe-", "aws-iso-e", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+	{"us-isof-", "aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+	{"", "aws", "amazonaws.com", "api.aws"},
 }
 
 // globalRegion is the pseudo region of services that have one host for all of the commercial AWS.
@@ -89,6 +89,27 @@ func host(service, region string, o EndpointOptions) string {
 		}
 	}
 	return ""
+}
+
+// Partition returns the partition that a region is in, as ARNs name it: aws, aws-us-gov, aws-cn, ….
+func Partition(region string) string {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.prefix) {
+			return p.name
+		}
+	}
+	return ""
+}
+
+// AgentRuntime returns the address of bedrock-agent-runtime that goes with one of bedrock-runtime's: where the host's name
+// holds that service's, the other's stands in its place; a proxy serves both.
+func AgentRuntime(override string) string {
+	u, err := url.Parse(override)
+	if err != nil || override == "" {
+		return override
+	}
+	u.Host = strings.Replace(u.Host, "bedrock-runtime", "bedrock-agent-runtime", 1)
+	return u.String()
 }
 
 // IsPublic reports whether the endpoint is one of AWS's own public addresses of Bedrock, which everybody may know. Proxies,

@@ -81,6 +81,9 @@ func newError(name string, status int, message string) *llm.Error {
 	} else {
 		e.Kind, e.HTTPStatus = kindOf(status)
 	}
+	if name == "ConflictException" && status == http.StatusConflict { // of bedrock-agent-runtime; bedrock-runtime's is a 400
+		e.HTTPStatus = status
+	}
 	// Words count for a ValidationException, or where there is no name at all: other exceptions use the same ones.
 	if e.Kind == llm.KindInvalid && name != "" && name != "ValidationException" {
 		return e

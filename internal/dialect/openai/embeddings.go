@@ -17,19 +17,10 @@ const maxInputs = 2048
 // DecodeEmbeddings reads the body of an embeddings request.
 func DecodeEmbeddings(body []byte) (*llm.Request, *Control, error) {
 	d := decoder{s: jsonscan.New(body), req: &llm.Request{Embed: &llm.Embed{}}, control: &Control{}}
-	if d.s.Peek() != jsonscan.KindObject {
-		if err := jsonscan.Valid(body); err != nil {
-			return nil, nil, syntax(err)
-		}
-		return nil, nil, llm.Invalid("request_body", "the request body must be a JSON object, not "+article(d.s.Peek()))
-	}
-	err := d.each("request_body", d.embeddingMember)
-	if err == nil {
-		err = d.s.End()
+	if err := d.document(d.embeddingMember); err != nil {
+		return nil, nil, err
 	}
 	switch {
-	case err != nil:
-		return nil, nil, syntax(err)
 	case d.req.Model == "":
 		return nil, nil, missing("model")
 	case !d.seen.has(memberInput):
@@ -41,8 +32,6 @@ func DecodeEmbeddings(body []byte) (*llm.Request, *Control, error) {
 func (d *decoder) embeddingMember(key []byte) error {
 	r := d.req
 	switch string(key) {
-	case "model":
-		return d.one(memberModel, "model", func() (err error) { r.Model, err = d.word("model"); return })
 	case "input":
 		if !d.seen.add(memberInput) {
 			return duplicate("input")
@@ -52,27 +41,8 @@ func (d *decoder) embeddingMember(key []byte) error {
 		return d.one(memberEncoding, "encoding_format", func() (err error) { r.Embed.Encoding, err = d.word("encoding_format"); return })
 	case "dimensions":
 		return d.one(memberDimensions, "dimensions", func() (err error) { r.Embed.Dimensions, err = d.int("dimensions", 1); return })
-	case "user":
-		return d.one(memberUser, "user", func() (err error) { r.User, err = d.word("user"); return })
-	case "metadata":
-		return d.one(memberMetadata, "metadata", d.metadata)
-	case "guardrailConfig":
-		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.rawObject("guardrailConfig"); return })
-	case "extra_body":
-		return d.one(memberExtraBody, "extra_body", func() error { return d.each("extra_body", d.embeddingMember) })
 	}
-	if absent, err := d.null(); absent || err != nil {
-		return err
-	}
-	if known, err := d.controlMember(string(key)); known || err != nil {
-		return err
-	}
-	if llm.Lookup(r.Extra, string(key)) != nil {
-		return duplicate(string(key))
-	}
-	value, err := d.s.Skip()
-	r.Extra = append(r.Extra, llm.Field{Name: string(key), Value: value})
-	return err
+	return d.sharedMember(key, d.embeddingMember)
 }
 
 // inputs reads input: a text, or a list of texts and of objects with a text, an image or both.

@@ -32,17 +32,8 @@ func DecodeDefaults(params []byte) (*llm.Request, *Control, error) {
 
 func decode(body []byte, whole bool) (*llm.Request, *Control, error) {
 	d := decoder{s: jsonscan.New(body), req: &llm.Request{}, control: &Control{}}
-	if d.s.Peek() != jsonscan.KindObject {
-		if err := jsonscan.Valid(body); err != nil {
-			return nil, nil, syntax(err)
-		}
-		return nil, nil, llm.Invalid("request_body", "the request body must be a JSON object, not "+article(d.s.Peek()))
-	}
-	if err := d.each("request_body", d.member); err != nil {
-		return nil, nil, syntax(err)
-	}
-	if err := d.s.End(); err != nil {
-		return nil, nil, syntax(err)
+	if err := d.document(d.member); err != nil {
+		return nil, nil, err
 	}
 	if whole && len(d.req.Messages) == 0 && len(d.req.System) == 0 {
 		if !d.seen.has(memberMessages) {
@@ -54,6 +45,23 @@ func decode(body []byte, whole bool) (*llm.Request, *Control, error) {
 		return nil, nil, err
 	}
 	return d.req, d.control, nil
+}
+
+// document reads the whole body, an object whose members member consumes.
+func (d *decoder) document(member func(key []byte) error) error {
+	if d.s.Peek() != jsonscan.KindObject {
+		if err := jsonscan.Valid(d.s.Data); err != nil {
+			return syntax(err)
+		}
+		return llm.Invalid("request_body", "the request body must be a JSON object, not "+article(d.s.Peek()))
+	}
+	if err := d.each("request_body", member); err != nil {
+		return syntax(err)
+	}
+	if err := d.s.End(); err != nil {
+		return syntax(err)
+	}
+	return nil
 }
 
 func missing(param string) *llm.Error {
@@ -95,6 +103,11 @@ const (
 	memberInput
 	memberEncoding
 	memberDimensions
+	memberQuery
+	memberDocuments
+	memberTopN
+	memberReturnDocuments
+	memberRankFields
 )
 
 func (m memberSet) has(bit uint) bool { return m&(1<<bit) != 0 }
@@ -190,6 +203,36 @@ func (d *decoder) one(bit uint, name string, read func() error) error {
 		return err
 	}
 	return read()
+}
+
+// sharedMember consumes a member of a request that is no chat: what every endpoint has, and parameters of the provider's.
+// self is the endpoint's own reader of members, for those in extra_body.
+func (d *decoder) sharedMember(key []byte, self func(key []byte) error) error {
+	r := d.req
+	switch string(key) {
+	case "model":
+		return d.one(memberModel, "model", func() (err error) { r.Model, err = d.word("model"); return })
+	case "user":
+		return d.one(memberUser, "user", func() (err error) { r.User, err = d.word("user"); return })
+	case "metadata":
+		return d.one(memberMetadata, "metadata", d.metadata)
+	case "guardrailConfig":
+		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.rawObject("guardrailConfig"); return })
+	case "extra_body":
+		return d.one(memberExtraBody, "extra_body", func() error { return d.each("extra_body", self) })
+	}
+	if absent, err := d.null(); absent || err != nil {
+		return err
+	}
+	if known, err := d.controlMember(string(key)); known || err != nil {
+		return err
+	}
+	if llm.Lookup(r.Extra, string(key)) != nil {
+		return duplicate(string(key))
+	}
+	value, err := d.s.Skip()
+	r.Extra = append(r.Extra, llm.Field{Name: string(key), Value: value})
+	return err
 }
 
 // otherMember keeps a member that has no field of its own: a parameter of OpenAI's for the codec to judge, or one of
