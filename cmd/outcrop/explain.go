@@ -47,7 +47,7 @@ func explain(ctx context.Context, args []string, s stdio, lookup env) error {
 	req.Policy.Allowed = control.Allowed
 	call := &engine.Call{
 		ID: "explain", Start: time.Now(), Request: req, Drop: control.Drop, Modify: control.Modify, Remove: control.Remove,
-		UserContinue: control.UserContinue, AssistantContinue: control.AssistantContinue, Timeout: control.Timeout,
+		UserContinue: control.UserContinue, AssistantContinue: control.AssistantContinue, Timeout: control.Timeout, Connection: control.Connection,
 	}
 	x, failed := e.Explain(ctx, call)
 	if failed != nil {

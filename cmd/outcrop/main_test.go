@@ -349,6 +349,7 @@ func TestNoSecretInAnySink(t *testing.T) {
 		deployment("keys", "      aws_access_key_id: ASIACANARYKEYID\n      aws_secret_access_key: "+secret+"\n      aws_session_token: "+session+"\n") +
 		deployment("wrong", "      aws_access_key_id: ASIAOTHER\n      aws_secret_access_key: "+secret+"\n") +
 		deployment("bearer", "      api_key: "+bearer+"\n") +
+		deployment("lenient", "      aws_access_key_id: ASIAOTHER\n      aws_secret_access_key: "+secret+"\n      configurable_clientside_auth_params: [api_key, aws_access_key_id, aws_secret_access_key, aws_session_token]\n") +
 		deployment("header", "      extra_headers:\n        Authorization: Bearer "+header+"\n        x-secret: "+header+"\n") +
 		deployment("web", "      aws_role_name: arn:aws:iam::123456789012:role/x\n      aws_web_identity_token: "+token+"\n      aws_sts_endpoint: "+upstream+"\n") +
 		"general_settings:\n  master_key: " + master + "\n"
@@ -369,6 +370,13 @@ func TestNoSecretInAnySink(t *testing.T) {
 	seen.WriteString(answer)
 	for _, name := range []string{"api_key", "aws_secret_access_key", "aws_session_token"} { // not a client's to send
 		_, answer := post(t, url, master, `{"model":"keys","`+name+`":"`+client+`","messages":[{"role":"user","content":"hi"}]}`)
+		seen.WriteString(answer)
+	}
+	for _, members := range []string{ // a client's to send
+		`"api_key":"` + client + `"`, `"aws_secret_access_key":"` + client + `"`, `"aws_access_key_id":"AKIACLIENT","aws_secret_access_key":"` + client + `"`,
+		`"aws_access_key_id":"AKIACLIENT","aws_secret_access_key":"` + client + `","aws_session_token":"` + client + `"`,
+	} {
+		_, answer := post(t, url, master, `{"model":"lenient",`+members+`,"messages":[{"role":"user","content":"hi"}]}`)
 		seen.WriteString(answer)
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/model/info", nil)

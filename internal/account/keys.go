@@ -38,6 +38,9 @@ type Caller struct {
 	// KeyHash is the name of the caller's key in rows and log lines, empty when nobody was asked for a key. A key can be
 	// neither read from it nor tried on it.
 	KeyHash string
+	// KeyAlias is the name that an operator gave the key; TeamID and UserID say whose it is. They are empty where that is
+	// not known: there are no keys but the master key yet.
+	KeyAlias, TeamID, UserID string
 }
 
 // Admin reports whether the caller may use admin routes.

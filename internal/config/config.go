@@ -76,6 +76,10 @@ type LitellmParams struct {
 	// AssumeRoleWithWebIdentity.
 	// It needs aws_role_name.
 	AWSWebIdentityToken secret.Secret `yaml:"aws_web_identity_token" check:"no-comma"`
+	// AWSAttribution names who calls in the sessions of aws_role_name, so that AWS's bill does: session_name, tags, max_sessions
+	// and on_missing, see docs/authentication.md. false switches off that of litellm_settings. Default: that of
+	// litellm_settings.
+	AWSAttribution *Attribution `yaml:"aws_attribution"`
 	// AWSSTSEndpoint is the URL of STS. Default: the one of the region.
 	AWSSTSEndpoint string `yaml:"aws_sts_endpoint" check:"no-comma,url"`
 	// AWSBedrockRuntimeEndpoint is the URL of bedrock-runtime. It wins over api_base. Default: the one of the region.
@@ -98,6 +102,9 @@ type LitellmParams struct {
 	AllowHTTPUpstream bool `yaml:"allow_http_upstream"`
 	// CredentialName names the entry of credential_list whose values apply where no value stands here.
 	CredentialName string `yaml:"litellm_credential_name"`
+	// ClientsideAuthParams are the connection parameters that clients may set in their requests: names, or {name: pattern} with
+	// a regular expression that the whole value must match. See docs/authentication.md. Default: none.
+	ClientsideAuthParams ClientParams `yaml:"configurable_clientside_auth_params"`
 	// ExtraHeaders are sent on every call upstream, before signing. Authorization here replaces ours.
 	ExtraHeaders map[string]secret.Secret `yaml:"extra_headers"`
 
@@ -224,6 +231,9 @@ type LitellmSettings struct {
 	// SSLVerify is the ssl_verify of deployments that have none. Default: SSL_VERIFY of the environment, then true with the
 	// authorities of the system, of AWS_CA_BUNDLE and of SSL_CERT_FILE.
 	SSLVerify TLSVerify `yaml:"ssl_verify" check:"no-comma"`
+	// AWSAttribution is the aws_attribution of deployments that have none. Each of them needs aws_role_name then, or
+	// aws_attribution: false. Default: none.
+	AWSAttribution *Attribution `yaml:"aws_attribution"`
 	// JSONLogs writes the log as JSON lines. Default: false.
 	JSONLogs bool `yaml:"json_logs"`
 	// SetVerbose sets the log level to debug. Default: false.

@@ -114,7 +114,7 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		fresh := reflect.New(dst.Type().Elem())
 		before := len(l.list)
 		l.value(n, path, fresh.Elem(), checks)
-		if len(l.list) == before {
+		if !slices.ContainsFunc(l.list[before:], func(p Problem) bool { return p.Severity == Error }) {
 			dst.Set(fresh)
 		}
 		return
@@ -149,6 +149,10 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		l.tlsVerify(n, path, p, checks)
 	case *SessionTags:
 		l.sessionTags(n, path, p)
+	case *ClientParams:
+		l.clientParams(n, path, p)
+	case *Attribution:
+		l.attribution(n, path, p)
 	case *Aliases:
 		l.aliases(n, path, p)
 	case *ModelGroupSettings:

@@ -211,7 +211,8 @@ func typeWord(t *testing.T, e ast.Expr) string {
 	case *ast.Ident:
 		words := map[string]string{
 			"string": "string", "bool": "true or false", "int": "whole number", "float64": "number", "Disconnect": "`cancel` or `drain`",
-			"TLSVerify": "true, false or a file", "SessionTags": "list of `{Key, Value}`", "Aliases": "mapping", "LitellmParams": "mapping", "ModelInfo": "mapping",
+			"TLSVerify": "true, false or a file", "SessionTags": "list of `{Key, Value}`", "Aliases": "mapping", "Attribution": "mapping or false",
+			"ClientParams": "list of names and `{name: pattern}`", "LitellmParams": "mapping", "ModelInfo": "mapping",
 			"ModelGroupSettings": "mapping",
 		}
 		if w, ok := words[e.Name]; ok {

@@ -267,6 +267,7 @@ func (l *loader) general(n *node, g *GeneralSettings) {
 
 // crossCheck checks what refers from one section to another.
 func (l *loader) crossCheck(tree *node, c *Config) {
+	l.checkAttribution(c)
 	groups := make([]string, 0, len(c.ModelList))
 	for i := range c.ModelList {
 		groups = append(groups, c.ModelList[i].ModelName)

@@ -53,7 +53,7 @@ credential_list: [{credential_name: c, credential_values: {api_key: CANARY-hunte
 
 // TestNoProblemQuotesASecret gives secrets in wrong shapes and places.
 func TestNoProblemQuotesASecret(t *testing.T) {
-	env := vars("S", canary, "BAD", canary+"/ ,")
+	env := vars("S", canary, "BAD", canary+"/ ,", "PATTERN", canary+"(")
 	for _, text := range []string{
 		model("aws_secret_access_key: [CANARY-hunter2]", "api_key: {CANARY-hunter2: 1}"),
 		model(`aws_secret_access_key: "CANARY-hunter2,"`, `aws_session_token: "CANARY-hunter2,"`),
@@ -69,6 +69,8 @@ func TestNoProblemQuotesASecret(t *testing.T) {
 		model("aws_secret_access_key:CANARY-hunter2"),
 		model(`aws_secret_access_key: "CANARY-hunter2`),
 		model(`aws_secret_access_key: "CANARY-hunter2",`),
+		model("aws_role_name: arn:aws:iam::111122223333:role/r", "aws_attribution: {session_name: os.environ/S, tags: {a: os.environ/BAD}, on_missing: os.environ/S, max_sessions: os.environ/S}"),
+		model("configurable_clientside_auth_params: [os.environ/S, {api_base: os.environ/PATTERN}]"),
 		"general_settings: CANARY-hunter2\n",
 		"CANARY-hunter2",
 	} {

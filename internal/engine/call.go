@@ -8,6 +8,7 @@ import (
 
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -39,6 +40,9 @@ type Call struct {
 	Timeout time.Duration
 	// Header are the client's headers; what the deployment allows of them is sent upstream.
 	Header http.Header
+	// Connection are the connection parameters that the client sent; nil for nearly all calls. The deployment says which of
+	// them it obeys, and the call is refused for any other.
+	Connection map[string]secret.Secret
 
 	// Deployment is the one that was chosen, with the model that it stands for.
 	Deployment *router.Deployment
@@ -59,6 +63,7 @@ type Call struct {
 	Warning string
 
 	target                     *target
+	brought                    bool // the credentials are the client's own
 	cost                       account.Amount
 	costKnown                  bool
 	sent, firstToken, answered time.Time

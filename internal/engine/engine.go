@@ -64,6 +64,7 @@ type Engine struct {
 	targets sync.Map // targetKey → *target
 	count   atomic.Int64
 	drains  chan struct{}
+	warned  sync.Map // what was logged once: deployment id and warning → true
 }
 
 // New returns an engine.
@@ -212,7 +213,7 @@ func (e *Engine) failed(call *Call, err error) *llm.Error {
 		call.ClientClosed = true
 	}
 	nameProfiles(known, call)
-	return known
+	return blame(known, call)
 }
 
 // forwarded returns the client's headers that the deployment lets through: those that begin with x-, but none that

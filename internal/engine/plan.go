@@ -46,6 +46,11 @@ func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
 	call.Deployment, call.Region, call.ModelID, call.Endpoint = t.deployment, t.region, t.id, t.endpoint
 	call.target = t
 	e.complete(call)
+	if call.Connection != nil || t.attributed {
+		if failed := e.goAs(call); failed != nil {
+			return failed
+		}
+	}
 	return e.fetch(ctx, call.Request)
 }
 

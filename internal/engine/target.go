@@ -16,6 +16,7 @@ import (
 type target struct {
 	key        targetKey
 	deployment *router.Deployment // with the "*" of a wildcard filled in
+	connection Connection
 	client     *wire.Client
 	region, id string // id goes into the URL
 	endpoint   string // address of the endpoint, for people; empty if it is not one of AWS's public ones
@@ -26,6 +27,8 @@ type target struct {
 	price      catalog.Price
 	priced     bool
 	warning    string
+	attributed bool    // calls go as identities that name their callers
+	shared     *target // the one that this is a copy of for an attributed call
 }
 
 // onInvoke returns the target for a model that Converse turned out not to serve, and remembers it: nobody is sent to
@@ -36,7 +39,11 @@ func (e *Engine) onInvoke(t *target) *target {
 		return nil
 	}
 	next := t.throughInvoke()
-	e.targets.CompareAndSwap(t.key, t, next)
+	if t.shared != nil {
+		e.targets.CompareAndSwap(t.key, t.shared, t.shared.throughInvoke())
+	} else {
+		e.targets.CompareAndSwap(t.key, t, next)
+	}
 	return next
 }
 
@@ -202,40 +209,48 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 			idRegion = ref.Region
 		}
 	}
-	connection := e.o.Connections[d.Connection]
+	t.connection = e.o.Connections[d.Connection]
 	path, arn := d.Ref.Region, ""
 	if d.Ref.ARN != nil {
 		path, arn = "", d.Ref.Region
 	}
-	t.region, t.warning = connection.Region(path, arn, idRegion)
+	t.region, t.warning = t.connection.Region(path, arn, idRegion)
 	if failed := e.connect(t); failed != nil {
 		return nil, failed
 	}
+	t.attributed = attributes(t.connection)
+	e.value(t)
+	return t, nil
+}
+
+// value sets the price, which depends on the region.
+func (e *Engine) value(t *target) {
+	d := t.deployment
 	t.price, t.priced = e.o.Catalog.Price(d.Ref, t.region)
 	if len(d.Prices) > 0 {
 		t.price = catalog.Override(t.price, d.Prices)
 		t.priced = true
 	}
-	return t, nil
 }
 
 // connect sets how a target is reached: client, address and path. Rerankers have an operation of their own on another host,
 // which knows no bearer keys; InvokeModel is for those who have nothing else, or ask for it.
 func (e *Engine) connect(t *target) *llm.Error {
-	d, connection := t.deployment, e.o.Connections[t.deployment.Connection]
+	d := t.deployment
+	t.client = nil
 	var err error
 	if t.mode == modeRerank {
 		asksInvoke := d.Ref.Forced && d.Ref.Route == catalog.RouteInvoke
-		d.Ref.Route, t.client = catalog.RouteInvoke, nil
+		d.Ref.Route = catalog.RouteInvoke
 		if !asksInvoke {
-			t.client, err = connection.AgentRuntime(t.region)
+			t.client, err = t.connection.AgentRuntime(t.region)
 		}
 		if t.client != nil {
 			d.Ref.Route = catalog.RouteRerank
 		}
 	}
 	if t.client == nil && err == nil {
-		t.client, err = connection.Client(t.region)
+		t.client, err = t.connection.Client(t.region)
 	}
 	if err != nil {
 		return &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}

@@ -114,6 +114,7 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	}
 	call := x.call
 	call.Drop, call.Modify, call.Remove, call.Timeout = control.Drop, control.Modify, control.Remove, control.Timeout
+	call.Connection = control.Connection
 	req.Policy.Allowed = control.Allowed
 	return b, req, control
 }

@@ -64,7 +64,7 @@ func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env f
 		}
 		d.Connection = len(t.Connections)
 		if d.Ref.Route == catalog.RouteConverseLike {
-			own, err := newDirect(&entry.Params, connection.header, connection.transport, userAgent)
+			own, err := newDirect(c, entry, connection.header, connection.transport, userAgent)
 			if err != nil {
 				return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
 			}
@@ -292,6 +292,11 @@ type connection struct {
 	pool           *identity.Pool
 	who            identity.Options
 	control, agent string
+	// clientside is what clients may say of the connection; sessions name the callers by the rules of attribution, both are
+	// nil where they are not named.
+	clientside  config.ClientParams
+	attribution *config.Attribution
+	sessions    *identity.Sessions
 }
 
 func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*connection, error) {
@@ -319,6 +324,8 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 		return nil, err
 	}
 	k := &connection{identity: found, transport: transport, header: http.Header{}, parameter: p.AWSRegionName, env: env, userAgent: userAgent, pool: pool, who: who}
+	k.clientside, k.attribution = p.ClientsideAuthParams, c.Attribution(entry)
+	k.sessions = newSessions(k.attribution, pool)
 	for name, value := range p.ExtraHeaders {
 		if !strings.EqualFold(name, "anthropic-beta") { // travels in the body
 			k.header[http.CanonicalHeaderKey(name)] = []string{value.Reveal()}

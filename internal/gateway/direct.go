@@ -10,11 +10,26 @@ import (
 
 // direct reaches the one address of a converse_like deployment. Nothing is put behind the address, nothing is signed: the
 // key, if there is one, goes as a bearer token.
-type direct struct{ client *wire.Client }
+type direct struct {
+	client *wire.Client
+	// What the client of a call with an address or a key of its own is made of.
+	transport  http.RoundTripper
+	header     http.Header
+	userAgent  string
+	clientside config.ClientParams
+	allowHTTP  bool
+}
 
-var errNoAddress = errors.New("the route converse_like/ needs api_base, the address that takes Converse's requests")
+var (
+	errNoAddress = errors.New("the route converse_like/ needs api_base, the address that takes Converse's requests")
+	errNoSession = errors.New("aws_attribution has no effect on the route converse_like/, where nothing is signed: set aws_attribution: false")
+)
 
-func newDirect(p *config.LitellmParams, header http.Header, transport http.RoundTripper, userAgent string) (*direct, error) {
+func newDirect(c *config.Config, entry *config.Deployment, header http.Header, transport http.RoundTripper, userAgent string) (*direct, error) {
+	p := &entry.Params
+	if c.Attribution(entry) != nil {
+		return nil, errNoSession
+	}
 	if p.APIBase == "" {
 		return nil, errNoAddress
 	}
@@ -25,9 +40,12 @@ func newDirect(p *config.LitellmParams, header http.Header, transport http.Round
 	if p.APIKey.IsSet() && header["Authorization"] == nil {
 		header.Set("Authorization", "Bearer "+p.APIKey.Reveal())
 	}
-	return &direct{wire.NewClient(wire.ClientOptions{
-		Endpoint: endpoint, Authenticator: wire.Anonymous{}, Transport: transport, Header: header, UserAgent: userAgent,
-	})}, nil
+	return &direct{
+		client: wire.NewClient(wire.ClientOptions{
+			Endpoint: endpoint, Authenticator: wire.Anonymous{}, Transport: transport, Header: header, UserAgent: userAgent,
+		}),
+		transport: transport, header: header, userAgent: userAgent, clientside: p.ClientsideAuthParams, allowHTTP: p.AllowHTTPUpstream,
+	}, nil
 }
 
 // Client returns the client; there are no regions.

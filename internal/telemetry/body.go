@@ -1,8 +1,11 @@
 package telemetry
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/outcrop-ai/outcrop/internal/secret"
@@ -53,7 +56,7 @@ func maskMembers(body []byte) []byte {
 			continue
 		}
 		value := skipSpace(body, colon+1)
-		if value >= len(body) || body[value] != '"' || !isCredential(string(body[start:end])) {
+		if value >= len(body) || body[value] != '"' || !isCredentialMember(body[start:end]) {
 			continue
 		}
 		i = endOfString(body, value+1)
@@ -66,6 +69,17 @@ func maskMembers(body []byte) []byte {
 		return body
 	}
 	return append(masked, body[copied:]...)
+}
+
+// isCredentialMember is isCredential for the spelling of a member's name: escapes must not hide it.
+func isCredentialMember(name []byte) bool {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var text string
+		if json.Unmarshal(slices.Concat([]byte{'"'}, name, []byte{'"'}), &text) == nil {
+			return isCredential(text)
+		}
+	}
+	return isCredential(string(name))
 }
 
 // endOfString returns the place of the quote that ends a string, or the end of the body.

@@ -15,6 +15,7 @@ var credentialEndings = [...]string{
 	"apikey", "accesskey", "accesskeyid", "secretkey", "sessiontoken", "privatekey",
 	"token", "secret", "secret_key", "password", "passwd", "passphrase", "credential", "credentials", "authorization", "bearer", "jwt",
 	"cookie", "x_amz_signature", "database_url", "connection_string", "dsn", "aws_bearer_token_bedrock",
+	"external_id",
 }
 
 // isCredential reports whether a field or header of this name holds a credential.

@@ -204,6 +204,7 @@ func TestBody(t *testing.T) {
 	f(`{"api_key":"k"}`, `{"api_key":"****"}`)
 	f("{\"api_key\" :\n \"k\\\"k\", \"a\": \"b\"}", "{\"api_key\" :\n \"****\", \"a\": \"b\"}")
 	f(`{"a":{"aws_secret_access_key":"k","aws_session_token":"l"},"b":"c"}`, `{"a":{"aws_secret_access_key":"****","aws_session_token":"****"},"b":"c"}`)
+	f(`{"api\u005fkey":"k","aws_external\u005Fid" : "e","a\"b":"c"}`, `{"api\u005fkey":"****","aws_external\u005Fid" : "****","a\"b":"c"}`)
 	f(`{"password":"cut of`, `{"password":"****`)
 	f(`{"password":"cut\`, `{"password":"****`)
 	f(`{"password":12,"token":null}`, `{"password":12,"token":null}`)

@@ -74,15 +74,15 @@ func (c *cache) get(ctx context.Context) (*held, error) {
 	now := c.now()
 	switch {
 	case creds == nil:
-		return c.fetch(ctx)
+		return c.fetch(ctx, creds)
 	case creds.CanExpire && !now.Before(creds.Expires):
-		return c.fetch(ctx)
+		return c.fetch(ctx, creds)
 	case creds.CanExpire && !now.Before(creds.renewAt):
 		c.mu.Lock()
 		_, _ = c.begin() // its failure leaves those at hand
 		c.mu.Unlock()
 	case c.changed(now):
-		return c.fetch(ctx)
+		return c.fetch(ctx, creds)
 	}
 	return creds, nil
 }
@@ -100,8 +100,13 @@ func (c *cache) changed(now time.Time) bool {
 }
 
 // fetch waits for the fetch that is under way, or starts it. It goes on when this caller leaves: others wait for it, too.
-func (c *cache) fetch(ctx context.Context) (*held, error) {
+// A fetch that has ended since the caller saw the credentials at hand, or none, was the caller's as well.
+func (c *cache) fetch(ctx context.Context, seen *held) (*held, error) {
 	c.mu.Lock()
+	if now := c.current.Load(); now != seen && now != nil && (!now.CanExpire || c.now().Before(now.Expires)) {
+		c.mu.Unlock()
+		return now, nil
+	}
 	f, err := c.begin()
 	c.mu.Unlock()
 	if err != nil {

@@ -24,6 +24,8 @@ type Identity struct {
 	skew atomic.Int64
 	// about says in words where the identity comes from; tried, for an ambient one, where it was looked for.
 	about, tried string
+	// key is its name in the pool; empty for one that is not there.
+	key string
 	// role is set where the identity is a role that is assumed.
 	role *role
 	// remote says that the credentials come from a service that must be there: its silence is no lack of credentials.

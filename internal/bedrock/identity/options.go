@@ -50,9 +50,14 @@ type Options struct {
 	// Provider is a caller's own source of credentials, such as the Retrieve of an aws.CredentialsProvider. It beats all of
 	// the above. It is a function, since those cannot be printed.
 	Provider aws.CredentialsProviderFunc `json:"-"`
+	// Source is the identity that RoleARN is assumed with, in place of what the other options name. It is no API key.
+	Source *Identity `json:"-"`
 
 	http config.HTTPClient // what STS and the SDK's chain are asked with; the pool sets it
 }
+
+// maxTags is how many session tags STS takes.
+const maxTags = 50
 
 // Tag is a session tag.
 type Tag struct{ Key, Value string }
@@ -66,6 +71,7 @@ var (
 	errHalfPair    = errors.New("aws_access_key_id and aws_secret_access_key belong together: one of them is missing")
 	errLoneToken   = errors.New("aws_session_token needs aws_access_key_id and aws_secret_access_key: the environment's are not joined with it")
 	errNoRole      = errors.New("aws_web_identity_token needs aws_role_name")
+	errSource      = errors.New("a role is assumed with an identity that signs, not with an API key")
 	errTags        = errors.New("aws_session_tags are more than the 50 that STS takes")
 	errTokenSource = errors.New("aws_web_identity_token names a source that Outcrop does not have: use a token, a file, " +
 		"oidc/file/PATH, oidc/env/VARIABLE, oidc/env_path/VARIABLE, oidc/github/AUDIENCE, oidc/google/AUDIENCE, oidc/azure/SCOPE, oidc/circleci/ or oidc/circleci_v2/")
@@ -80,7 +86,9 @@ func (o *Options) check() error {
 		return errLoneToken
 	case o.WebIdentity.IsSet() && o.RoleARN == "":
 		return errNoRole
-	case len(o.SessionTags) > 50:
+	case o.Source != nil && (o.RoleARN == "" || o.Source.bearer != nil):
+		return errSource
+	case len(o.SessionTags) > maxTags:
 		return errTags
 	case o.SessionName != "" && !validSessionName(o.SessionName):
 		return fmt.Errorf("aws_session_name %q is not 2 to 64 of the characters A-Z a-z 0-9 _ + = , . @ -", o.SessionName)
@@ -120,14 +128,18 @@ func (o *Options) sortedTags() []Tag {
 }
 
 // key names an identity in the pool. Secrets take part through their digests only. ok is false for what cannot be
-// shared: a caller's own provider.
+// shared: a caller's own provider, or what is assumed with one.
 func (o *Options) key() (key string, ok bool) {
+	source := ""
+	if o.Source != nil {
+		source = o.Source.key
+	}
 	text, err := json.Marshal([]any{
 		o.APIKey.Digest(), o.AccessKeyID, o.SecretAccessKey.Digest(), o.SessionToken.Digest(), o.Profile, o.RoleARN, o.SessionName, o.ExternalID,
-		o.SourceIdentity, o.SessionPolicy, o.RoleDuration, o.sortedTags(), o.WebIdentity.Digest(), o.STSEndpoint, o.stsRegionKey(), o.AllowHTTP, o.AllowProcess, o.CAFile, o.Insecure,
+		o.SourceIdentity, o.SessionPolicy, o.RoleDuration, o.sortedTags(), o.WebIdentity.Digest(), o.STSEndpoint, o.stsRegionKey(), o.AllowHTTP, o.AllowProcess, o.CAFile, o.Insecure, source,
 	})
 	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), err == nil && o.Provider == nil
+	return hex.EncodeToString(sum[:]), err == nil && o.Provider == nil && (o.Source == nil || source != "")
 }
 
 // stsRegionKey is the region where it makes an identity another one: only roles ask STS. Ambient and profile identities

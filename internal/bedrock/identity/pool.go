@@ -36,6 +36,15 @@ type Pool struct {
 	recent     *list.List // of *entry, the newest first
 	closed     bool
 	fetches    sync.WaitGroup
+
+	clients sync.Map // clientKey → config.HTTPClient
+}
+
+// clientKey is what clients of STS differ in.
+type clientKey struct {
+	file     string
+	state    fileState
+	insecure bool
 }
 
 type entry struct {
@@ -50,22 +59,33 @@ func NewPool(env func(string) (string, bool)) *Pool {
 	return &Pool{env: env, now: time.Now, ctx: ctx, stop: stop, identities: map[string]*list.Element{}, recent: list.New()}
 }
 
-// client returns what STS and the SDK's chain are asked with. Its error says that certificate authorities cannot be read.
+// client returns what STS and the SDK's chain are asked with, one for all identities that verify certificates alike. Its error says that certificate authorities cannot be read.
 func (p *Pool) client(o *Options) (config.HTTPClient, error) {
+	key := clientKey{insecure: o.Insecure}
+	if !o.Insecure {
+		if key.file = cmp.Or(o.CAFile, p.get("AWS_CA_BUNDLE"), p.get("SSL_CERT_FILE")); key.file != "" {
+			key.state = stateOf(key.file)
+		}
+	}
+	if known, ok := p.clients.Load(key); ok {
+		return known.(config.HTTPClient), nil //nolint:forcetypeassert // the map holds nothing else
+	}
 	var roots *x509.CertPool
-	if file := cmp.Or(o.CAFile, p.get("AWS_CA_BUNDLE"), p.get("SSL_CERT_FILE")); file != "" && !o.Insecure {
+	if key.file != "" {
 		var err error
-		if roots, err = wire.RootCAs(file); err != nil {
+		if roots, err = wire.RootCAs(key.file); err != nil {
 			return nil, err
 		}
 	}
-	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.DisableKeepAlives = true // credentials are fetched once in a while: no connection is worth keeping
 		t.TLSClientConfig.InsecureSkipVerify = o.Insecure
 		if roots != nil {
 			t.TLSClientConfig.RootCAs = roots
 		}
-	}), nil
+	})
+	p.clients.Store(key, client)
+	return client, nil
 }
 
 // Close ends the fetches that are under way and waits for them. Identities work on with the credentials that they have.
@@ -113,6 +133,7 @@ func (p *Pool) For(o Options) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	i.key = key
 	p.identities[key] = p.recent.PushFront(&entry{key, i})
 	if p.recent.Len() > maxIdentities {
 		last := p.recent.Back()
@@ -150,6 +171,10 @@ func (p *Pool) make(o Options) (*Identity, error) {
 			o.RoleARN, o.SessionName, o.ExternalID = role, p.get("AWS_SESSION_NAME"), p.get("AWS_EXTERNAL_ID")
 			o.WebIdentity = secret.New(p.get("AWS_WEB_IDENTITY_TOKEN"))
 		}
+	}
+	if o.Source != nil {
+		assumed := &Identity{about: "the role " + o.RoleARN + ", assumed by " + o.Source.about, region: o.Source.region}
+		return p.assume(&o, aws.CredentialsProviderFunc(o.Source.retrieve), nil, assumed)
 	}
 	if o.WebIdentity.IsSet() {
 		token, err := p.tokenSource(&o)

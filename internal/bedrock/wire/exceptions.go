@@ -7,7 +7,8 @@ import (
 const (
 	hintAccess = "Allow the AWS identity that Outcrop uses the IAM action bedrock:InvokeModel (for streams bedrock:InvokeModelWithResponseStream), " +
 		"and see that the account has access to the model (Bedrock console, Model access)."
-	hintCredentials = "AWS refused the credentials that Outcrop signs with; the key that the client sent to Outcrop is not at fault."
+	// HintCredentials says whose credentials AWS refused; who knows that they are not Outcrop's says another thing.
+	HintCredentials = "AWS refused the credentials that Outcrop signs with; the key that the client sent to Outcrop is not at fault."
 	hintClock       = "The clock of the machine that Outcrop runs on differs from AWS's."
 	// HintProfile is given where a model needs an inference profile; who knows the model's profiles names them instead.
 	HintProfile    = "Use the id or ARN of an inference profile that contains the model, such as the model id with the prefix us., eu., apac. or global."
@@ -40,17 +41,17 @@ var exceptions = map[string]exception{
 	"BadCScoreException":      {kind: llm.KindPermission},
 	"MPAgreementBeingCreated": {kind: llm.KindPermission},
 
-	"UnrecognizedClientException":         {llm.KindPermission, CodeCredentials, hintCredentials},
-	"InvalidClientTokenId":                {llm.KindPermission, CodeCredentials, hintCredentials},
-	"InvalidSignatureException":           {llm.KindPermission, CodeCredentials, hintCredentials},
-	"SignatureDoesNotMatch":               {llm.KindPermission, CodeCredentials, hintCredentials},
-	"IncompleteSignature":                 {llm.KindPermission, CodeCredentials, hintCredentials},
-	"IncompleteSignatureException":        {llm.KindPermission, CodeCredentials, hintCredentials},
-	"MissingAuthenticationToken":          {llm.KindPermission, CodeCredentials, hintCredentials},
-	"MissingAuthenticationTokenException": {llm.KindPermission, CodeCredentials, hintCredentials},
-	"ExpiredToken":                        {llm.KindPermission, CodeCredentials, hintCredentials},
-	"ExpiredTokenException":               {llm.KindPermission, CodeCredentials, hintCredentials},
-	"AuthFailure":                         {llm.KindPermission, CodeCredentials, hintCredentials},
+	"UnrecognizedClientException":         {llm.KindPermission, CodeCredentials, HintCredentials},
+	"InvalidClientTokenId":                {llm.KindPermission, CodeCredentials, HintCredentials},
+	"InvalidSignatureException":           {llm.KindPermission, CodeCredentials, HintCredentials},
+	"SignatureDoesNotMatch":               {llm.KindPermission, CodeCredentials, HintCredentials},
+	"IncompleteSignature":                 {llm.KindPermission, CodeCredentials, HintCredentials},
+	"IncompleteSignatureException":        {llm.KindPermission, CodeCredentials, HintCredentials},
+	"MissingAuthenticationToken":          {llm.KindPermission, CodeCredentials, HintCredentials},
+	"MissingAuthenticationTokenException": {llm.KindPermission, CodeCredentials, HintCredentials},
+	"ExpiredToken":                        {llm.KindPermission, CodeCredentials, HintCredentials},
+	"ExpiredTokenException":               {llm.KindPermission, CodeCredentials, HintCredentials},
+	"AuthFailure":                         {llm.KindPermission, CodeCredentials, HintCredentials},
 	"RequestExpired":                      {llm.KindPermission, CodeCredentials, hintClock},
 	"RequestTimeTooSkewed":                {llm.KindPermission, CodeCredentials, hintClock},
 
@@ -131,7 +132,7 @@ var phrases = []phrase{
 	{llm.KindInvalid, []string{"cannot be provided in the same turn"}, llm.KindInvalid, "", hintSameTurn, "Conversation blocks and tool result blocks cannot be provided in the same turn."},
 
 	{llm.KindNotFound, []string{"use case details have not been submitted"}, llm.KindNotFound, "", hintUseCase, "Model use case details have not been submitted for this account. Fill out the Anthropic use case details form before using the model."},
-	{llm.KindPermission, []string{"security token included in the request is expired"}, llm.KindPermission, CodeCredentials, hintCredentials, "The security token included in the request is expired"},
-	{llm.KindPermission, []string{"security token included in the request is invalid"}, llm.KindPermission, CodeCredentials, hintCredentials, "The security token included in the request is invalid."},
-	{llm.KindPermission, []string{"bearer token has expired"}, llm.KindPermission, CodeCredentials, hintCredentials, "Bearer Token has expired"},
+	{llm.KindPermission, []string{"security token included in the request is expired"}, llm.KindPermission, CodeCredentials, HintCredentials, "The security token included in the request is expired"},
+	{llm.KindPermission, []string{"security token included in the request is invalid"}, llm.KindPermission, CodeCredentials, HintCredentials, "The security token included in the request is invalid."},
+	{llm.KindPermission, []string{"bearer token has expired"}, llm.KindPermission, CodeCredentials, HintCredentials, "Bearer Token has expired"},
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -23,13 +24,57 @@ type Control struct {
 	Echo    bool
 	// Timeout replaces the deployment's total time-out; 0 means unsaid.
 	Timeout time.Duration
+	// Connection are the connection parameters that a deployment may let clients set, by their names; the value of one that
+	// is no string is unset. Whoever uses a Control must refuse those that it does not act on.
+	Connection map[string]secret.Secret
 }
 
-// refusedFromClients are connection parameters: a client that could set them would borrow the gateway's identity or
-// have its credentials sent to a host of the client's choice (CVE-2024-6587).
+// forClientsWithLeave are connection parameters that a deployment may let clients set. Which deployment answers is not for
+// the dialect to know.
+func forClientsWithLeave(name string) bool {
+	switch name {
+	case "api_base", "base_url", "api_key", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region_name",
+		"aws_session_name", "aws_profile_name", "aws_role_name", "aws_external_id", "aws_web_identity_token", "aws_sts_endpoint",
+		"aws_bedrock_runtime_endpoint":
+		return true
+	}
+	return false
+}
+
+// connection keeps a connection parameter for those who know the deployment.
+func (d *decoder) connection(name string) error {
+	if _, twice := d.control.Connection[name]; twice {
+		return duplicate(name)
+	}
+	var value secret.Secret
+	if d.s.Peek() == jsonscan.KindString {
+		word, err := d.word(name)
+		if err != nil {
+			return err
+		}
+		value = secret.New(word)
+	} else if _, err := d.s.Skip(); err != nil {
+		return err
+	}
+	if d.control.Connection == nil {
+		d.control.Connection = map[string]secret.Secret{}
+	}
+	d.control.Connection[name] = value
+	return nil
+}
+
+func forbidden(path string) *llm.Error {
+	return &llm.Error{
+		Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: path,
+		Message: path + " cannot be set by a client: it is part of the gateway's configuration",
+	}
+}
+
+// refusedFromClients are the other connection parameters: a client that could set them would borrow the gateway's identity
+// or have its credentials sent to a host of the client's choice (CVE-2024-6587).
 func refusedFromClients(name string) bool {
 	switch name {
-	case "api_base", "api_key", "api_version", "base_url", "model_id", "base_model", "custom_llm_provider", "model_info",
+	case "api_version", "model_id", "base_model", "custom_llm_provider", "model_info",
 		"litellm_credential_name", "ssl_verify", "ssl_certificate":
 		return true
 	}
@@ -87,11 +132,11 @@ func (d *decoder) controlMember(name string) (bool, error) {
 	case "extra_headers":
 		err = d.extraHeaders(name)
 	default:
+		if forClientsWithLeave(name) {
+			return true, d.connection(name)
+		}
 		if refusedFromClients(name) {
-			return true, &llm.Error{
-				Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: name,
-				Message: name + " cannot be set by a client: it is part of the gateway's configuration",
-			}
+			return true, forbidden(name)
 		}
 		if !notForModels(name) {
 			return false, nil
@@ -144,10 +189,7 @@ func (d *decoder) extraHeaders(path string) error {
 		name := string(key)
 		switch {
 		case strings.EqualFold(name, "authorization"):
-			return &llm.Error{
-				Kind: llm.KindInvalid, Code: "forbidden_parameter", Param: path + "." + name,
-				Message: path + "." + name + " cannot be set by a client: it is part of the gateway's configuration",
-			}
+			return forbidden(path + "." + name)
 		case strings.EqualFold(name, "anthropic-beta"):
 			value, err := d.word(path + "." + name)
 			d.req.AddBetas(value)

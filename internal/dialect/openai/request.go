@@ -21,7 +21,13 @@ func DecodeChat(body []byte) (*llm.Request, *Control, error) {
 // DecodeDefaults reads a deployment's default parameters: the members of a request body without model and messages.
 // Connection parameters are the configuration's own business and must not be among them.
 func DecodeDefaults(params []byte) (*llm.Request, *Control, error) {
-	return decode(params, false)
+	req, control, err := decode(params, false)
+	if err == nil {
+		for name := range control.Connection { // any one
+			return nil, nil, forbidden(name)
+		}
+	}
+	return req, control, err
 }
 
 func decode(body []byte, whole bool) (*llm.Request, *Control, error) {

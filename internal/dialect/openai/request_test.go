@@ -94,10 +94,40 @@ func TestBadInputNamesTheField(t *testing.T) {
 	f(with(`"service_tier":"gold"`), "service_tier", bad, `not "gold"`)
 	f(with(`"requestMetadata":{"a":1}`), "requestMetadata.a", bad, "must be a string")
 	f(with(`"performanceConfig":{"latency":"warp"}`), "performanceConfig.latency", bad, "warp")
-	for _, name := range []string{"api_base", "api_key", "base_url", "model_id", "aws_access_key_id", "aws_role_name", "aws_region_name", "custom_llm_provider"} {
+	for _, name := range []string{"model_id", "base_model", "custom_llm_provider", "ssl_verify", "litellm_credential_name", "aws_session_tags", "aws_anything"} {
 		f(with(`"`+name+`":"x"`), name, "forbidden_parameter", "cannot be set by a client")
 	}
+	f(with(`"api_key":"x","extra_body":{"api_key":"y"}`), "api_key", "duplicate_key", "twice")
 	f(with(`"extra_headers":{"Authorization":"x"}`), "extra_headers.Authorization", "forbidden_parameter", "cannot be set")
+}
+
+func TestConnectionParametersAreForTheDeploymentToJudge(t *testing.T) {
+	const members = `"api_key":"k","aws_region_name":null,"extra_body":{"base_url":"https://a","aws_role_name":["x"]}`
+	f := func(control *Control, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := control.Connection
+		role, hasRole := c["aws_role_name"]
+		if len(c) != 3 || c["api_key"].Reveal() != "k" || c["base_url"].Reveal() != "https://a" || !hasRole || role.IsSet() {
+			t.Errorf("%v", c)
+		}
+	}
+	_, control, err := DecodeChat([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],` + members + `}`))
+	f(control, err)
+	_, control, err = DecodeCompletion([]byte(`{"model":"m","prompt":"hi",` + members + `}`))
+	f(control, err)
+	_, control, err = DecodeEmbeddings([]byte(`{"model":"m","input":"hi",` + members + `}`))
+	f(control, err)
+	if _, control, err = DecodeChat([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}]}`)); err != nil || control.Connection != nil {
+		t.Errorf("%v %v", control, err)
+	}
+	// The configuration's defaults are no way around.
+	var e *llm.Error
+	if _, _, err := DecodeDefaults([]byte(`{"extra_body":{"api_base":"https://a"}}`)); !errors.As(err, &e) || e.Code != "forbidden_parameter" {
+		t.Errorf("%v", err)
+	}
 }
 
 func chat(t *testing.T, body string) *llm.Request {
