@@ -61,7 +61,10 @@ func (e *Engine) Images(ctx context.Context, call *Call) (*llm.Images, *llm.Erro
 		return nil, e.failed(call, err)
 	}
 	if all.Filtered > 0 {
-		call.Warning = strconv.Itoa(all.Filtered) + " of " + strconv.Itoa(all.Filtered+len(all.List)) + " images filtered: " + ascii(all.Reason)
+		if call.Warning != "" {
+			call.Warning += "; "
+		}
+		call.Warning += strconv.Itoa(all.Filtered) + " of " + strconv.Itoa(all.Filtered+len(all.List)) + " images filtered: " + ascii(all.Reason)
 	}
 	return all, nil
 }

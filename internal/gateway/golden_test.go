@@ -303,7 +303,7 @@ func pretty(text string) string {
 
 // clientHeaders are the headers that cases show.
 var clientHeaders = []string{
-	"Content-Type", "Retry-After", "X-Should-Retry", "X-Outcrop-Loss", "X-Outcrop-Route", "X-Litellm-Model-Group", "X-Litellm-Model-Region",
+	"Content-Type", "Retry-After", "X-Should-Retry", "X-Outcrop-Loss", "X-Outcrop-Warning", "X-Outcrop-Route", "X-Litellm-Model-Group", "X-Litellm-Model-Region",
 	"X-Litellm-Response-Cost", "Llm_provider-X-Amzn-Requestid",
 }
 

@@ -226,7 +226,7 @@ func TestModels(t *testing.T) {
 			t.Errorf("%s is not listed", want)
 		}
 	}
-	for _, not := range []string{`"id":"secret"`, `bedrock/*`, "canvas"} {
+	for _, not := range []string{`"id":"secret"`, `bedrock/*`, "nova-reel"} {
 		if strings.Contains(body, not) {
 			t.Errorf("%s is listed", not)
 		}

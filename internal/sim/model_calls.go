@@ -70,6 +70,10 @@ func (s *Server) serveModel(w http.ResponseWriter, r *http.Request, c *call) {
 		s.serveEmbedding(w, r, c, e, fault)
 		return
 	}
+	if m := painterOf(c.model); m != nil && c.operation == opInvoke {
+		s.servePainting(w, r, c, m, fault)
+		return
+	}
 	if m := rerankerOf(c.model); m != nil && c.operation == opInvoke {
 		s.serveRanking(w, r, c, m, fault)
 		return

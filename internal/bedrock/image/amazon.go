@@ -296,7 +296,7 @@ func (e *encoder) size(config object) {
 	}
 	if min(width, height) < canvasLeast || max(width, height) > canvasMost || width%canvasStep+height%canvasStep != 0 ||
 		max(width, height) > canvasRatio*min(width, height) || width*height > canvasPixels {
-		e.refuse("size", e.ref.ID+" makes images of 320 to 4096 pixels a side, in steps of 16, at most 1:4 or 4:1, and at most 4,194,304 pixels")
+		e.refuse("size", e.ref.ID+" makes no images of this size: a side has 320 to 4096 pixels in steps of 16, the ratio is at most 1:4 or 4:1, and there are at most 4,194,304 pixels")
 	}
 }
 

@@ -106,7 +106,7 @@ func TestTooLarge(t *testing.T) {
 		Sources: []llm.Picture{{Base64: bytes.Repeat([]byte("A"), MaxBody), Format: "jpeg", Path: "image"}},
 	}}
 	_, err := Encode(r, catalog.Ref{ID: "amazon.nova-canvas-v1:0"})
-	if known, ok := err.(*llm.Error); !ok || known.Kind != llm.KindTooLarge || known.Param != "image" { //nolint:errorlint // it comes bare
+	if known, ok := err.(*llm.Error); !ok || known.Kind != llm.KindTooLarge || known.Param != "image" {
 		t.Errorf("%v", err)
 	}
 }
