@@ -105,12 +105,18 @@ func (s *system) add(metric string, v float64) { s.samples[metric] = append(s.sa
 
 func (s *system) target(sh *shape) *load.Target {
 	t := &load.Target{URL: s.url + "/v1/chat/completions", Body: sh.openAI, Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + masterKey}}}
+	if sh.inputs > 0 {
+		t.URL = s.url + "/v1/embeddings"
+	}
 	if s.converse {
-		operation := "converse"
+		operation, id := "converse", model
 		if sh.stream {
 			operation = "converse-stream"
 		}
-		t.URL, t.Body = s.url+"/model/"+url.PathEscape(model)+"/"+operation, sh.converse
+		if sh.inputs > 0 {
+			operation, id = "invoke", embedder
+		}
+		t.URL, t.Body = s.url+"/model/"+url.PathEscape(id)+"/"+operation, sh.converse
 	}
 	return t
 }
@@ -209,9 +215,16 @@ func (b *bench) start(ctx context.Context, dir string, first bool) error {
       aws_secret_access_key: %s
       aws_region_name: %s
       aws_bedrock_runtime_endpoint: %s
+  - model_name: %s
+    litellm_params:
+      model: bedrock/%s
+      aws_access_key_id: %s
+      aws_secret_access_key: %s
+      aws_region_name: %s
+      aws_bedrock_runtime_endpoint: %s
 general_settings:
   master_key: %s
-`, model, model, keyID, keySecret, region, b.upstream.url, masterKey)
+`, model, model, keyID, keySecret, region, b.upstream.url, embedder, embedder, keyID, keySecret, region, b.upstream.url, masterKey)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -228,21 +241,32 @@ func (b *bench) measure(ctx context.Context, s *system, sh *shape) error {
 	if sh.stream {
 		return b.measureStreams(ctx, s, t)
 	}
-	if err := load.Saturate(ctx, b.client, t, 16, warmUp); err != nil {
+	requests, warm, calls := sh.requests, warmUp, sh.requests
+	if sh.inputs > 0 {
+		if s.name == "floor translator" { // it knows chats only
+			return nil
+		}
+		if calls = requests * sh.inputs; s.converse {
+			requests = calls
+		} else {
+			warm = warmUp / sh.inputs
+		}
+	}
+	if err := load.Saturate(ctx, b.client, t, 16, warm); err != nil {
 		return err
 	}
 	before, err := s.cpu()
 	if err != nil {
 		return err
 	}
-	if err := load.Saturate(ctx, b.client, t, 16, sh.requests); err != nil {
+	if err := load.Saturate(ctx, b.client, t, 16, requests); err != nil {
 		return err
 	}
 	after, err := s.cpu()
 	if err != nil {
 		return err
 	}
-	s.add("CPU ms, "+sh.name, (after-before).Seconds()*1000/float64(sh.requests))
+	s.add("CPU ms, "+sh.name, (after-before).Seconds()*1000/float64(calls))
 	rss, err := s.rss()
 	if err != nil {
 		return err

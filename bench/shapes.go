@@ -19,6 +19,28 @@ type shape struct {
 	converse []byte
 	stream   bool
 	requests int // at saturation, per round
+	// inputs is how many embeddings the request asks for, each an upstream call of its own; 0 for a chat. A signing proxy
+	// gets as many requests in its place.
+	inputs int
+}
+
+// embedder is the model of embeddings. It takes one input a call.
+const embedder = "amazon.titan-embed-text-v2:0"
+
+// inputs is how many embeddings are asked for at once.
+const inputs = 100
+
+func embeddings() (shape, error) {
+	var list []string
+	for i := range inputs {
+		list = append(list, fmt.Sprintf("%d: a paragraph about the weather in Bergen, where it rains on more than two hundred days of the year.", i))
+	}
+	a, err := json.Marshal(object{"model": embedder, "input": list})
+	if err != nil {
+		return shape{}, err
+	}
+	b, err := json.Marshal(object{"inputText": list[0]})
+	return shape{name: "embedding of one of 100 inputs", openAI: a, converse: b, requests: 60, inputs: inputs}, err
 }
 
 func shapes() ([]shape, error) {
@@ -47,7 +69,8 @@ func shapes() ([]shape, error) {
 		}
 		list = append(list, shape{name: s.name, openAI: a, converse: b, stream: s.stream, requests: s.requests})
 	}
-	return list, nil
+	e, err := embeddings()
+	return append(list, e), err
 }
 
 func bodies(prompt string, tools int, stream bool) (openAI, converse object) {

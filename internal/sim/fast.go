@@ -12,7 +12,7 @@ import (
 
 // fastAnswers are the prebuilt answers of Options.Fast: what is left is net/http itself.
 type fastAnswers struct {
-	converse, invoke             fastBody
+	converse, invoke, embedding  fastBody
 	converseStream, invokeStream fastStream
 	latency, delay               time.Duration
 }
@@ -50,6 +50,7 @@ func newFastAnswers(o Options) *fastAnswers {
 	return &fastAnswers{
 		converse:       newFastBody(converseAnswer(p, &short)),
 		invoke:         newFastBody(invokeAnswer(f, p, &short, d)),
+		embedding:      newFastBody(object{"embedding": unitVector("fast", 1024), "inputTextTokenCount": 5}),
 		converseStream: fastStream{frames: encodeAll(framed(converseEvents(p, &long), d))},
 		invokeStream:   fastStream{frames: encodeAll(framed(invokeEvents(f, p, &long, d), d)), inner: true},
 		latency:        o.Latency, delay: o.ChunkDelay,
@@ -83,6 +84,10 @@ func (a *fastAnswers) serve(w http.ResponseWriter, r *http.Request) {
 	case "converse-stream":
 		a.converseStream.write(w, r, a.delay)
 	case "invoke":
+		if strings.Contains(r.URL.Path, "titan-embed") {
+			a.embedding.write(w)
+			return
+		}
 		a.invoke.write(w)
 	case "invoke-with-response-stream":
 		a.invokeStream.write(w, r, a.delay)
