@@ -181,6 +181,7 @@ func (s *surgery) examine(ctx context.Context, d *router.Deployment) *diagnosis 
 	x.model(ctx, d, p)
 	s.price(x, d)
 	x.permissions(d, p)
+	x.granted(ctx, p)
 	if s.calls {
 		s.call(ctx, x, d)
 	}

@@ -270,6 +270,26 @@ func (x *diagnosis) permissions(d *router.Deployment, p *gateway.Probe) {
 	}
 }
 
+// granted asks IAM whether the identity may do what its calls need, as far as IAM can be asked.
+func (x *diagnosis) granted(ctx context.Context, p *gateway.Probe) {
+	if p.Identity == nil || p.Identity.IsBearer() || len(x.Actions) == 0 || x.Principal == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	denied, err := p.Denied(ctx, x.Principal, x.Actions, x.Resources)
+	switch {
+	case errors.Is(err, identity.ErrNotAsked):
+		x.add("permissions", stateUnknown, "IAM cannot be asked about this identity", "")
+	case err != nil:
+		x.add("permissions", stateUnknown, "IAM does not say: "+err.Error(), "Calls do not need it; grant iam:SimulatePrincipalPolicy to have this checked.")
+	case len(denied) > 0:
+		x.add("permissions", stateFailed, "not allowed: "+strings.Join(denied, ", "), "Add the actions to a policy of the identity; a policy with conditions may allow them all the same, which --call shows.")
+	default:
+		x.add("permissions", stateOK, "the policies of the identity allow "+strings.Join(x.Actions, ", "), "")
+	}
+}
+
 // actionsOf lists the IAM actions of a deployment's calls.
 func actionsOf(d *router.Deployment) []string {
 	var list []string
@@ -305,48 +325,70 @@ func partitionOf(region string) string {
 	return "aws"
 }
 
-// call asks the model for one token, whole and streamed.
+// call asks the model for as little as can be: a chat model for one token, whole and streamed, others for one embedding or
+// the rank of one document.
 func (s *surgery) call(ctx context.Context, x *diagnosis, d *router.Deployment) {
-	if strings.Contains(d.Group+d.Model, "*") || d.Mode != "chat" {
-		x.add("call", stateUnknown, "only chat models that are named are called", "")
+	e := s.engine(d)
+	switch {
+	case strings.Contains(d.Group+d.Model, "*"):
+		x.add("call", stateUnknown, "a wildcard: each request names the model", "")
+	case d.Mode == "chat":
+		const body = `"max_tokens":1,"messages":[{"role":"user","content":"Hi"}]`
+		s.try(ctx, x, d, "call", body, openai.DecodeChat, func(ctx context.Context, c *engine.Call) *llm.Error {
+			_, failed := e.Chat(ctx, c)
+			return failed
+		})
+		s.try(ctx, x, d, "stream", body+`,"stream":true`, openai.DecodeChat, func(ctx context.Context, c *engine.Call) *llm.Error { return streamed(ctx, e, c) })
+	case d.Mode == "embedding":
+		s.try(ctx, x, d, "call", `"input":"Hi"`, openai.DecodeEmbeddings, func(ctx context.Context, c *engine.Call) *llm.Error {
+			_, failed := e.Embed(ctx, c)
+			return failed
+		})
+	case d.Mode == "rerank":
+		s.try(ctx, x, d, "call", `"query":"Hi","documents":["Hi"]`, openai.DecodeRerank, func(ctx context.Context, c *engine.Call) *llm.Error {
+			_, failed := e.Rerank(ctx, c)
+			return failed
+		})
+	default:
+		x.add("call", stateUnknown, "models of mode "+d.Mode+" are not called: what they make costs more than a word", "")
+	}
+}
+
+// try makes one call.
+func (s *surgery) try(ctx context.Context, x *diagnosis, d *router.Deployment, check, body string,
+	decode func([]byte) (*llm.Request, *openai.Control, error), do func(context.Context, *engine.Call) *llm.Error,
+) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	req, _, err := decode(append(append(llm.AppendString([]byte(`{"model":`), d.Group), ','), (body + "}")...))
+	if err != nil {
+		x.fail(check, err)
 		return
 	}
-	e := s.engine(d)
-	call := func(check string, do func(context.Context, *engine.Call) error) {
-		ctx, cancel := context.WithTimeout(ctx, callTime)
-		defer cancel()
-		body, err := json.Marshal(map[string]any{"model": d.Group, "max_tokens": 1, "messages": []map[string]string{{"role": "user", "content": "Hi"}}})
-		if err == nil {
-			var req *llm.Request
-			if req, _, err = openai.DecodeChat(body); err == nil {
-				err = do(ctx, &engine.Call{ID: "doctor", Start: s.now(), Request: req})
-			}
-		}
-		if err != nil {
-			x.fail(check, err)
-			return
-		}
-		x.add(check, stateOK, d.Ref.ID+" answers", "")
+	if failed := do(ctx, &engine.Call{ID: "doctor", Start: s.now(), Request: req}); failed != nil {
+		x.fail(check, failed)
+		return
 	}
-	call("call", func(ctx context.Context, c *engine.Call) error {
-		if _, failed := e.Chat(ctx, c); failed != nil {
-			return failed
-		}
-		return nil
-	})
-	call("stream", func(ctx context.Context, c *engine.Call) error {
-		c.Request.Stream = true
-		stream, failed := e.ChatStream(ctx, c)
-		if failed != nil {
-			return failed
-		}
-		for {
-			if _, err := stream.Next(); errors.Is(err, io.EOF) {
-				return stream.Close()
-			} else if err != nil {
-				_ = stream.Close()
-				return err
+	x.add(check, stateOK, d.Ref.ID+" answers", "")
+}
+
+// streamed reads a stream to its end.
+func streamed(ctx context.Context, e *engine.Engine, c *engine.Call) *llm.Error {
+	stream, failed := e.ChatStream(ctx, c)
+	if failed != nil {
+		return failed
+	}
+	defer stream.Close()
+	for {
+		_, err := stream.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			if errors.As(err, &failed) {
+				return failed
 			}
+			return &llm.Error{Kind: llm.KindUpstream, Message: "the stream broke", Cause: err}
 		}
-	})
+	}
 }

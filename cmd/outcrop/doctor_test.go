@@ -121,7 +121,7 @@ func TestDoctorFindsHealthyDeployments(t *testing.T) {
 		d.wants(t, "stream", stateOK, "answers")
 	}
 	_, table, _ := command(t, nil, "", "doctor", path)
-	for _, want := range []string{"m0 (bedrock/amazon.nova-lite-v1:0)", "ok     identity  arn:aws:iam::123456789012:user/simulator", "needs  iam       bedrock:InvokeModel, "} {
+	for _, want := range []string{"m0 (bedrock/amazon.nova-lite-v1:0)", "ok       identity     arn:aws:iam::123456789012:user/simulator", "needs    iam          bedrock:InvokeModel, "} {
 		if !strings.Contains(table, want) {
 			t.Errorf("%q is not in\n%s", want, table)
 		}
@@ -270,4 +270,65 @@ func TestDoctorSeesTheEndOfAnAPIKey(t *testing.T) {
 	f(-time.Minute, stateFailed, "it has ended", exitFinding)
 	f(30*time.Minute, stateWarning, "that is soon", exitOK)
 	f(6*time.Hour, stateOK, "a short-term key that ends at", exitOK)
+}
+
+// examinedWith is examined in front of a simulated Bedrock of its own, which IAM's simulator is, too.
+func examinedWith(t *testing.T, o sim.Options, deployments ...string) report {
+	t.Helper()
+	bedrock := sim.New(o)
+	url, err := bedrock.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bedrock.Close)
+	code, stdout, stderr := command(t, map[string]string{"AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_IAM": url}, "",
+		"doctor", "--json", "--call", "--config", patient(t, url, deployments...))
+	var r report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("%d %v in %s%s", code, err, stdout, stderr)
+	}
+	return r
+}
+
+func TestDoctorAsksWhatIsPermitted(t *testing.T) {
+	role := "model: bedrock/amazon.rerank-v1:0, aws_role_name: 'arn:aws:iam::123456789012:role/path/chat', " + simKeys
+	r := examinedWith(t, sim.Options{}, nova+", "+simKeys, role, nova+", api_key: "+sim.BearerToken)
+	r.Deployments[0].wants(t, "permissions", stateOK, "bedrock:InvokeModel, bedrock:InvokeModelWithResponseStream")
+	r.Deployments[1].wants(t, "permissions", stateOK, "bedrock:Rerank, bedrock:InvokeModel")
+	for _, c := range r.Deployments[2].Checks {
+		if c.Check == "permissions" {
+			t.Errorf("an API key has no policies to ask about: %+v", c)
+		}
+	}
+	r = examinedWith(t, sim.Options{Denied: []string{"bedrock:InvokeModelWithResponseStream"}}, nova+", "+simKeys)
+	r.Deployments[0].wants(t, "permissions", stateFailed, "bedrock:InvokeModelWithResponseStream on arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0")
+	if r.OK {
+		t.Error("ok")
+	}
+	r = examinedWith(t, sim.Options{Denied: []string{"iam:SimulatePrincipalPolicy"}}, nova+", "+simKeys)
+	r.Deployments[0].wants(t, "permissions", stateUnknown, "grant iam:SimulatePrincipalPolicy")
+	if !r.OK {
+		t.Errorf("%+v", r)
+	}
+	plain, _, _ := examined(t, patient(t, simulated(t), nova+", "+simKeys))
+	plain.Deployments[0].wants(t, "permissions", stateUnknown, "cannot be asked")
+}
+
+func TestDoctorCallsEveryKindOfModel(t *testing.T) {
+	r := examinedWith(t, sim.Options{}, "model: bedrock/amazon.titan-embed-text-v2:0, "+simKeys, "model: bedrock/cohere.rerank-v3-5:0, "+simKeys,
+		"model: bedrock/cohere.rerank-v3-5:0, api_key: "+sim.BearerToken, "model: bedrock/amazon.nova-canvas-v1:0, "+simKeys)
+	for i := range 3 {
+		r.Deployments[i].wants(t, "call", stateOK, "answers")
+	}
+	r.Deployments[3].wants(t, "call", stateUnknown, "image_generation")
+}
+
+func TestDoctorSaysWhatTheControlPlaneSays(t *testing.T) {
+	o := sim.Options{
+		Models: []sim.Model{{ID: "amazon.nova-lite-v1:0", Legacy: true}, {ID: "amazon.nova-pro-v1:0", Inference: []string{"INFERENCE_PROFILE"}}},
+	}
+	r := examinedWith(t, o, nova+", "+simKeys, "model: bedrock/amazon.nova-pro-v1:0, "+simKeys, "model: bedrock/us.amazon.nova-pro-v1:0, "+simKeys)
+	r.Deployments[0].wants(t, "model", stateWarning, "legacy")
+	r.Deployments[1].wants(t, "model", stateFailed, "inference profile")
+	r.Deployments[2].wants(t, "profile", stateFailed, "does not exist")
 }

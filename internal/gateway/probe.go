@@ -61,6 +61,14 @@ func (t *Table) Probe(d *router.Deployment) (*Probe, error) {
 	return p, err
 }
 
+// Denied asks IAM which of the actions on the resources the deployment may not do; see [identity.Pool.Denied]. Identity must
+// not be nil, principal is what WhoAmI found.
+func (p *Probe) Denied(ctx context.Context, principal string, actions, resources []string) ([]string, error) {
+	o := p.connection.who
+	o.STSRegion = p.Region
+	return p.connection.pool.Denied(ctx, p.Identity, o, principal, actions, resources)
+}
+
 // WhoAmI asks STS who the deployment is; see [identity.Pool.WhoAmI]. Identity must not be nil.
 func (p *Probe) WhoAmI(ctx context.Context) (identity.Caller, error) {
 	o := p.connection.who

@@ -42,6 +42,8 @@ type Options struct {
 	// KnownModels, when not empty, are the only model ids (or ARNs) that are served. Otherwise every id that is built
 	// like a Bedrock id is, but for those that begin with "missing.".
 	KnownModels []string
+	// Denied are IAM actions that IAM's policy simulator says nobody may do, itself among them if its action is.
+	Denied []string
 	// Scenario holds scripted answers and faults; nil: echo.
 	Scenario *Scenario
 

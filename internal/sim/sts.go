@@ -114,6 +114,8 @@ func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request, c *call) {
 		if who, refused = s.authenticate(r, "sts", c.body); refused == nil {
 			result = stsIdentityResult{UserID: who.userID, Account: s.options.Account, Arn: who.arn}
 		}
+	case "SimulatePrincipalPolicy":
+		result, refused = s.simulatePolicy(r, form, c.body)
 	case "":
 		refused = &apiError{status: 400, code: "MissingAction", message: "The request is missing an action or a required parameter."}
 	default:
