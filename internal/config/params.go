@@ -14,6 +14,7 @@ import (
 func (l *loader) params(n *node, path string) LitellmParams {
 	var p LitellmParams
 	var defaults []field
+	l.misprint(n, path)
 	l.section(n, path, SectionParams, &p, func(f field, path string) bool {
 		if set, known := find(SectionParams, f.key); known {
 			if set.Status == Supported && isPrice(f.key) {
@@ -34,6 +35,20 @@ func (l *loader) params(n *node, path string) LitellmParams {
 		p.Defaults = json.RawMessage(appendObject(nil, defaults))
 	}
 	return p
+}
+
+// misprint takes a key of LiteLLM's documentation for the one that is meant there: whoever copied the example has it.
+func (l *loader) misprint(n *node, path string) {
+	const printed, meant = "aws_secret_access_id", "aws_access_key_id"
+	if n.get(meant) != nil {
+		return // then it is a slip like others
+	}
+	for i := range n.fields {
+		if f := &n.fields[i]; f.key == printed {
+			l.add(Warning, f.at, join(path, printed), meant, "%s is taken for %s", printed, meant)
+			f.key = meant
+		}
+	}
 }
 
 // price stores a price override.

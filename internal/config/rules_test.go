@@ -17,7 +17,9 @@ func TestUnknownKeys(t *testing.T) {
 		`config.yaml:5:7: error: unknown key "aws_region_nam" in litellm_params; did you mean "aws_region_name"?`)
 	f(model("temprature: 1"),
 		`config.yaml:5:7: error: unknown key "temprature" in litellm_params; did you mean "temperature"?`)
-	f(model("aws_secret_access_id: my-id"),
+	f(model("aws_secret_access_id: my-id", "aws_secret_access_key: k"),
+		`config.yaml:5:7: warning: aws_secret_access_id is taken for aws_access_key_id; did you mean "aws_access_key_id"?`)
+	f(model("aws_secret_access_id: my-id", "aws_access_key_id: id", "aws_secret_access_key: k"),
 		`config.yaml:5:7: error: unknown key "aws_secret_access_id" in litellm_params; did you mean "aws_access_key_id"?`)
 	f(model("aws_region: us-east-1"),
 		`config.yaml:5:7: error: unknown key "aws_region" in litellm_params; did you mean "aws_region_name"?`)

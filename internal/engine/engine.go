@@ -213,7 +213,21 @@ func (e *Engine) failed(call *Call, err error) *llm.Error {
 		call.ClientClosed = true
 	}
 	nameProfiles(known, call)
-	return blame(known, call)
+	return nameDeployment(blame(known, call), call)
+}
+
+// nameDeployment says whose credentials are missing or refused, where AWS itself has said nothing: an operator has many.
+func nameDeployment(failed *llm.Error, call *Call) *llm.Error {
+	if failed.Code != wire.CodeCredentials || failed.AWSType != "" || call.brought || call.Deployment == nil {
+		return failed
+	}
+	name := "the deployment " + call.Deployment.ID + " of " + call.Deployment.Group + ": "
+	if strings.HasPrefix(failed.Message, name) { // said by a part of the call
+		return failed
+	}
+	other := *failed // others may wait for the same credentials
+	other.Message = name + failed.Message
+	return &other
 }
 
 // forwarded returns the client's headers that the deployment lets through: those that begin with x-, but none that
