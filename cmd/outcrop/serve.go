@@ -184,6 +184,11 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		_ = g.logs.Close()
 		return nil, err
 	}
+	routing, err := gateway.NewRouting(c)
+	if err != nil {
+		_ = g.logs.Close()
+		return nil, err
+	}
 	g.fetcher = media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
 	var recorder engine.Recorder
 	if g.openStore(); g.store != nil {
@@ -192,7 +197,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	e := engine.New(engine.Options{
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
-		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ImageConcurrency: c.GeneralSettings.ImageConcurrency,
+		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	g.warnings = e.Warnings()
 	for _, id := range g.table.Unverified() {

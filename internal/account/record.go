@@ -52,6 +52,8 @@ type Record struct {
 
 	// Stream says that the client asked for a stream, ClientClosed that it left before the end.
 	Stream, ClientClosed bool
+	// Tries are those that failed before, as deployment;status, with commas between them.
+	Tries string
 	// Losses are what was asked for and not done.
 	Losses []llm.Loss
 

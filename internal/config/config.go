@@ -221,6 +221,23 @@ type ModelInfo struct {
 
 // LitellmSettings holds what applies to every call.
 type LitellmSettings struct {
+	// NumRetries is how many further tries a failed call gets in its model group. Default: 2.
+	NumRetries *int `yaml:"num_retries" check:"not-negative"`
+	// Fallbacks are the models that stand in for a group's when all tries have failed: [{group: [model, …]}]; "*" is any group.
+	Fallbacks Fallbacks `yaml:"fallbacks"`
+	// ContextWindowFallbacks stand in where the prompt is too long for the model.
+	ContextWindowFallbacks Fallbacks `yaml:"context_window_fallbacks"`
+	// ContentPolicyFallbacks stand in where the model's filter refuses the prompt or the answer.
+	ContentPolicyFallbacks Fallbacks `yaml:"content_policy_fallbacks"`
+	// DefaultFallbacks stand in for every group that has no fallbacks of its own.
+	DefaultFallbacks FallbackList `yaml:"default_fallbacks"`
+	// MaxFallbacks bounds how many of them are asked for one call. Default: 5.
+	MaxFallbacks *int `yaml:"max_fallbacks" check:"not-negative"`
+	// AllowedFails is how many calls of a minute may fail before a deployment is left alone, if its group has another.
+	// Default: a throttle, or more than half of at least five calls.
+	AllowedFails *int `yaml:"allowed_fails" check:"not-negative"`
+	// CooldownTime is how long it is left alone, if AWS does not say. Default: 5 s.
+	CooldownTime time.Duration `yaml:"cooldown_time" check:"not-negative"`
 	// DropParams removes OpenAI parameters that the model does not know instead of refusing the request. Default: false.
 	DropParams bool `yaml:"drop_params"`
 	// ModifyParams allows repairs of requests that Bedrock would refuse. Default: false.
@@ -257,6 +274,29 @@ type RouterSettings struct {
 	RoutingStrategy string `yaml:"routing_strategy" check:"strategy"`
 	// ModelGroupAlias gives further names to model groups: {name: group}, or {name: {model: group, hidden: true}}.
 	ModelGroupAlias Aliases `yaml:"model_group_alias"`
+	// NumRetries is how many further tries a failed call gets in its model group. Default: that of litellm_settings, else 2.
+	NumRetries *int `yaml:"num_retries" check:"not-negative"`
+	// Fallbacks are the models that stand in for a group's when all tries have failed: [{group: [model, …]}]; "*" is any group.
+	Fallbacks Fallbacks `yaml:"fallbacks"`
+	// ContextWindowFallbacks stand in where the prompt is too long for the model.
+	ContextWindowFallbacks Fallbacks `yaml:"context_window_fallbacks"`
+	// ContentPolicyFallbacks stand in where the model's filter refuses the prompt or the answer.
+	ContentPolicyFallbacks Fallbacks `yaml:"content_policy_fallbacks"`
+	// DefaultFallbacks stand in for every group that has no fallbacks of its own.
+	DefaultFallbacks FallbackList `yaml:"default_fallbacks"`
+	// MaxFallbacks bounds how many of them are asked for one call. Default: 5.
+	MaxFallbacks *int `yaml:"max_fallbacks" check:"not-negative"`
+	// AllowedFails is how many calls of a minute may fail before a deployment is left alone, if its group has another.
+	// Default: a throttle, or more than half of at least five calls.
+	AllowedFails *int `yaml:"allowed_fails" check:"not-negative"`
+	// CooldownTime is how long it is left alone, if AWS does not say. Default: 5 s.
+	CooldownTime time.Duration `yaml:"cooldown_time" check:"not-negative"`
+	// RetryPolicy is num_retries by the class of the failure: {RateLimitErrorRetries: 3, …}.
+	RetryPolicy FailureCounts `yaml:"retry_policy"`
+	// ModelGroupRetryPolicy is retry_policy by model group.
+	ModelGroupRetryPolicy GroupFailureCounts `yaml:"model_group_retry_policy"`
+	// DisableCooldowns leaves no deployment alone.
+	DisableCooldowns bool `yaml:"disable_cooldowns"`
 	// Timeout bounds a whole call that is not a stream. Default: 600 s, or litellm_settings.request_timeout if set.
 	Timeout time.Duration `yaml:"timeout" check:"not-negative"`
 	// StreamTimeout bounds the time to the first event of a stream. Default: the timeout of the call.

@@ -119,6 +119,9 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		}
 		return
 	}
+	if l.routing(n, path, dst.Addr().Interface()) {
+		return
+	}
 	switch p := dst.Addr().Interface().(type) {
 	case *secret.Secret:
 		if s, ok := l.text(n, path); ok {

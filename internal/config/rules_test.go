@@ -54,8 +54,8 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 		t.Helper()
 		complains(t, text, nil, want...)
 	}
-	f(inSection("litellm_settings", "num_retries: 3", "cache: true", "turn_off_message_logging: true"),
-		"config.yaml:3:3: warning: Outcrop does not have num_retries in litellm_settings: failed calls are not retried yet",
+	f(inSection("litellm_settings", "num_retries_per_request: 3", "cache: true", "turn_off_message_logging: true"),
+		"config.yaml:3:3: warning: Outcrop does not have num_retries_per_request in litellm_settings: failed calls are not retried yet",
 		"config.yaml:4:3: warning: Outcrop does not have cache in litellm_settings: answers are not cached yet",
 		"config.yaml:5:3: note: turn_off_message_logging in litellm_settings has no effect: contents and keys are never logged, unless --detailed_debug asks for contents")
 	f(inSection("litellm_settings", "cache: false", "callbacks: ~"))
@@ -81,9 +81,9 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 		"config.yaml:6:7: warning: Outcrop does not have input_cost_per_token_flex in litellm_params: prices of this kind are not used yet")
 
 	// One warning for a setting, wherever it stands.
-	entry := "  - {model_name: %s, litellm_params: {model: bedrock/amazon.nova-lite-v1:0, order: 1}}\n"
+	entry := "  - {model_name: %s, litellm_params: {model: bedrock/amazon.nova-lite-v1:0, tag_regex: 1}}\n"
 	f("model_list:\n"+fmt.Sprintf(entry+entry+entry, "a", "b", "c"),
-		"config.yaml:2:76: warning: Outcrop does not have order in litellm_params: all deployments of a group are shuffled; orders are not kept yet (also in 2 other places)")
+		"config.yaml:2:76: warning: Outcrop does not have tag_regex in litellm_params: tag routing is not there yet (also in 2 other places)")
 }
 
 func TestEnvironmentReferences(t *testing.T) {

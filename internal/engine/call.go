@@ -44,6 +44,13 @@ type Call struct {
 	// them it obeys, and the call is refused for any other.
 	Connection map[string]secret.Secret
 
+	// Retries replaces the configuration's number of further tries; nil leaves it. Fallbacks, ContextFallbacks and
+	// FilterFallbacks replace the models of the configuration that stand in for the one that is asked for; NoFallbacks says
+	// that none does.
+	Retries                                      *int
+	Fallbacks, ContextFallbacks, FilterFallbacks []Fallback
+	NoFallbacks                                  bool
+
 	// Deployment is the one that was chosen, with the model that it stands for.
 	Deployment *router.Deployment
 	// Region, ModelID and Endpoint are where the call went; Endpoint is empty if it is not one of AWS's public addresses.
@@ -59,10 +66,16 @@ type Call struct {
 	Tier string
 	// ClientClosed says that the client went away before the answer was complete.
 	ClientClosed bool
+	// Tries are those that failed. Retried counts the further tries within a group, FellBack those of other groups, of which
+	// Fallback is the last: the name that stands in for the one that was asked for.
+	Tries             []Try
+	Retried, FellBack int
+	Fallback          string
 	// Warning says in ASCII what the client should know of how the call went upstream; usually empty.
 	Warning string
 
 	target                     *target
+	tries                      *tries
 	brought                    bool // the credentials are the client's own
 	cost                       account.Amount
 	costKnown                  bool

@@ -67,6 +67,11 @@ func (e *Engine) split(call *Call, first *plan) (*parts, *llm.Error) {
 		for range max(r.N, 1) {
 			c := *call
 			c.Request = r
+			if len(call.Prompts) > 1 {
+				c.tries = call.tries.part(call.Prompts[i : i+1])
+			} else {
+				c.tries = call.tries.part(call.tries.asked.Messages)
+			}
 			ps.list = append(ps.list, part{call: &c, plan: p})
 		}
 	}
@@ -91,25 +96,53 @@ func upstreamCalls(call *Call, t *target, header http.Header, bodies [][]byte) *
 	ps := &parts{list: make([]part, len(bodies)), plans: make([]*plan, len(bodies))}
 	for i, b := range bodies {
 		c := *call
-		c.Request = copyOf(call.Request)
-		body := wire.NewBody()
-		body.B = append(body.B, b...)
-		ps.plans[i] = &plan{target: t, body: body, header: header}
+		c.Request, c.tries = copyOf(call.Request), call.tries.part(nil)
+		ps.plans[i] = newPlan(t, header, b)
 		ps.list[i] = part{call: &c, plan: ps.plans[i]}
 	}
 	return ps
 }
 
-// exchange makes the upstream call of a part and reads its answer whole.
-func (e *Engine) exchange(ctx context.Context, p *part) ([]byte, http.Header, error) {
-	p.call.sent = time.Now()
-	reply, err := p.plan.target.client.Send(ctx, p.plan.call(p.call, false, e.o.KeyHeader))
+// newPlan returns the plan of a body. The caller releases it.
+func newPlan(t *target, header http.Header, body []byte) *plan {
+	p := &plan{target: t, body: wire.NewBody(), header: header}
+	p.body.B = append(p.body.B, body...)
+	return p
+}
+
+// replanned returns work that is done by a part's own plan at first, then by plans that again makes for what its call has
+// become.
+func (e *Engine) replanned(p *part, again func(*Call) (*plan, *llm.Error), work func(*plan) *llm.Error) func() *llm.Error {
+	first := true
+	return func() *llm.Error {
+		if first {
+			first = false
+			return work(p.plan)
+		}
+		plan, failed := again(p.call)
+		if failed != nil {
+			return failed
+		}
+		defer plan.body.Release()
+		return work(plan)
+	}
+}
+
+// otherShape says that a deployment takes the request in other pieces than the one that has answered the others.
+func otherShape(call *Call) *llm.Error {
+	return llm.Invalid("model", call.Deployment.Ref.ID+" cannot go on where another model has failed: it takes the request in other pieces")
+}
+
+// exchange makes an upstream call and reads its answer whole.
+func (e *Engine) exchange(ctx context.Context, call *Call, p *plan) ([]byte, http.Header, error) {
+	call.sent = time.Now()
+	reply, err := p.target.client.Send(ctx, p.call(call, false, e.o.KeyHeader))
 	if err != nil {
 		return nil, nil, err
 	}
-	p.call.Upstream, p.call.RequestID = reply.Header, reply.RequestID
+	call.Upstream, call.RequestID = reply.Header, reply.RequestID
 	data, err := reply.ReadAll(maxAnswer)
-	p.call.answered = time.Now()
+	call.answered = time.Now()
 	return data, reply.Header, err
 }
 
@@ -192,6 +225,10 @@ func (c *Call) sum(ps *parts) {
 			continue
 		}
 		c.meet(p)
+		c.Tries, c.Retried, c.FellBack = append(c.Tries, p.Tries...), c.Retried+p.Retried, c.FellBack+p.FellBack
+		if p.Fallback != "" {
+			c.Fallback, c.Deployment, c.Region, c.ModelID, c.Endpoint = p.Fallback, p.Deployment, p.Region, p.ModelID, p.Endpoint
+		}
 		earlier(&c.sent, p.sent)
 		earlier(&c.firstToken, p.firstToken)
 		if p.answered.After(c.answered) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/embed"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
@@ -14,15 +15,7 @@ func (e *Engine) Embed(ctx context.Context, call *Call) (*llm.Embeddings, *llm.E
 	if failed := e.choose(ctx, call, modeEmbedding); failed != nil {
 		return nil, failed
 	}
-	t := call.target
-	if t.mode != modeEmbedding { // a model that the catalogue does not know: its id may tell what it is
-		t = t.throughInvoke()
-	}
-	list, err := embed.Encode(call.Request, t.deployment.Ref)
-	if err != nil {
-		return nil, e.refused(err)
-	}
-	header, failed := invoke.GuardrailHeader(call.Request.Guardrail)
+	list, header, failed := e.encodeInputs(call)
 	if failed != nil {
 		return nil, failed
 	}
@@ -34,10 +27,24 @@ func (e *Engine) Embed(ctx context.Context, call *Call) (*llm.Embeddings, *llm.E
 	for i := range list {
 		bodies[i] = list[i].Body
 	}
-	ps := upstreamCalls(call, t, header, bodies)
+	ps := upstreamCalls(call, call.target, header, bodies)
 	defer ps.release()
 	vectors := make([]llm.Vector, len(call.Request.Embed.Inputs))
-	failure := e.each(ps, cancel, func(i int) *llm.Error { return e.embedPart(ctx, &ps.list[i], list[i], vectors) })
+	failure := e.each(ps, cancel, func(i int) *llm.Error {
+		p := &ps.list[i]
+		return e.attempt(ctx, p.call, e.replanned(p, func(c *Call) (*plan, *llm.Error) {
+			var header http.Header
+			again, header, failed := e.encodeInputs(c)
+			switch {
+			case failed != nil:
+				return nil, failed
+			case len(again) != len(list):
+				return nil, otherShape(c)
+			}
+			list[i] = again[i]
+			return newPlan(c.target, header, again[i].Body), nil
+		}, func(plan *plan) *llm.Error { return e.embedPart(ctx, p.call, plan, list[i], vectors) }))
+	})
 	call.sum(ps)
 	if failure != nil {
 		return nil, e.failed(call, failure)
@@ -45,10 +52,22 @@ func (e *Engine) Embed(ctx context.Context, call *Call) (*llm.Embeddings, *llm.E
 	return &llm.Embeddings{Vectors: vectors, Usage: call.Usage}, nil
 }
 
+// encodeInputs plans the upstream calls for what the call asks its target.
+func (e *Engine) encodeInputs(call *Call) ([]*embed.Part, http.Header, *llm.Error) {
+	if call.target.mode != modeEmbedding { // a model that the catalogue does not know: its id may tell what it is
+		call.target = call.target.throughInvoke()
+	}
+	list, err := embed.Encode(call.Request, call.target.deployment.Ref)
+	if err != nil {
+		return nil, nil, e.refused(err)
+	}
+	header, failed := invoke.GuardrailHeader(call.Request.Guardrail)
+	return list, header, failed
+}
+
 // embedPart makes one of the calls.
-func (e *Engine) embedPart(ctx context.Context, p *part, asked *embed.Part, vectors []llm.Vector) *llm.Error {
-	call := p.call
-	data, header, err := e.exchange(ctx, p)
+func (e *Engine) embedPart(ctx context.Context, call *Call, p *plan, asked *embed.Part, vectors []llm.Vector) *llm.Error {
+	data, header, err := e.exchange(ctx, call, p)
 	if err != nil {
 		return e.failed(call, err)
 	}

@@ -38,6 +38,8 @@ type Options struct {
 	Fetcher *media.Fetcher
 	// MaxChoices bounds how many answers one request may ask for (n); 0 means 8.
 	MaxChoices int
+	// Routing says how often a call is tried, and where else.
+	Routing Routing
 	// ImageConcurrency is how many images of one request are made at once; 0 means 4.
 	ImageConcurrency int
 	// KeyHeader is a further header in which clients send their key: like the usual ones it is never forwarded.
@@ -105,8 +107,33 @@ func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Erro
 	return e.answer(ctx, call, p)
 }
 
-// answer makes one upstream call and reads its answer.
-func (e *Engine) answer(ctx context.Context, call *Call, p *plan) (*llm.Response, *llm.Error) {
+// answer makes upstream calls until one is answered, the first of them by a plan that is there already.
+func (e *Engine) answer(ctx context.Context, call *Call, p *plan) (resp *llm.Response, failed *llm.Error) {
+	failed = e.attempt(ctx, call, e.planned(call, p, func(p *plan) (failed *llm.Error) {
+		resp, failed = e.answerOnce(ctx, call, p)
+		return failed
+	}))
+	return resp, failed
+}
+
+// planned returns work that is done by the first plan at first, then by plans for what the call has become.
+func (e *Engine) planned(call *Call, first *plan, work func(*plan) *llm.Error) func() *llm.Error {
+	return func() *llm.Error {
+		if p := first; p != nil {
+			first = nil
+			return work(p)
+		}
+		p, failed := e.encode(call, call.target, call.Request)
+		if failed != nil {
+			return failed
+		}
+		defer p.body.Release()
+		return work(p)
+	}
+}
+
+// answerOnce makes one upstream call and reads its answer.
+func (e *Engine) answerOnce(ctx context.Context, call *Call, p *plan) (*llm.Response, *llm.Error) {
 	call.sent = time.Now()
 	reply, p, err := e.send(ctx, call, p, false)
 	if err != nil {
@@ -159,8 +186,30 @@ func (e *Engine) ChatStream(ctx context.Context, call *Call) (Stream, *llm.Error
 	return s, nil
 }
 
-// open makes one upstream call whose answer is a stream.
-func (e *Engine) open(ctx context.Context, call *Call, p *plan) (*stream, *llm.Error) {
+// open makes upstream calls until one is answered by a stream that has begun to say something: one that breaks before that
+// is tried elsewhere, since the client has seen nothing of it.
+func (e *Engine) open(ctx context.Context, call *Call, p *plan) (s *stream, failed *llm.Error) {
+	failed = e.attempt(ctx, call, e.planned(call, p, func(p *plan) *llm.Error {
+		opened, failed := e.openOnce(ctx, call, p)
+		if failed != nil {
+			return failed
+		}
+		if !e.o.Routing.tries(call) { // then nothing is gained by waiting
+			s = opened
+			return nil
+		}
+		if failed := opened.begin(); failed != nil {
+			_ = opened.Close()
+			return failed
+		}
+		s = opened
+		return nil
+	}))
+	return s, failed
+}
+
+// openOnce makes one upstream call whose answer is a stream.
+func (e *Engine) openOnce(ctx context.Context, call *Call, p *plan) (*stream, *llm.Error) {
 	call.sent = time.Now()
 	reply, answered, err := e.send(ctx, call, p, p.target.streams)
 	if err != nil {

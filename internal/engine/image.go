@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"net/http"
 	"strconv"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/image"
@@ -17,19 +18,10 @@ func (e *Engine) Images(ctx context.Context, call *Call) (*llm.Images, *llm.Erro
 	if failed := e.choose(ctx, call, modeImage); failed != nil {
 		return nil, failed
 	}
-	t := call.target
-	if t.mode != modeImage && t.mode != modeImageEdit { // a model that the catalogue does not know: its id may tell what it is
-		t = t.throughInvoke()
-	}
-	job, err := image.Encode(call.Request, t.deployment.Ref)
-	if err != nil {
-		return nil, e.refused(err)
-	}
-	header, failed := invoke.GuardrailHeader(call.Request.Guardrail)
+	job, header, failed := e.encodeImages(call)
 	if failed != nil {
 		return nil, failed
 	}
-	call.target = t.forImages(job)
 	ctx, leave := e.upstream(ctx, call)
 	defer leave()
 	ctx, cancel := context.WithCancel(ctx)
@@ -39,18 +31,21 @@ func (e *Engine) Images(ctx context.Context, call *Call) (*llm.Images, *llm.Erro
 	ps.limit = e.o.ImageConcurrency
 	made := make([]*llm.Images, len(ps.list))
 	failure := e.each(ps, cancel, func(i int) *llm.Error {
-		p := &ps.list[i]
-		data, _, err := e.exchange(ctx, p)
-		if err == nil {
-			made[i], err = job.Decode(i, data)
-		}
-		if err != nil {
-			return e.failed(p.call, err)
-		}
-		p.call.firstToken = p.call.answered
-		p.call.Usage, p.call.HasUsage = made[i].Usage, true
-		e.price(p.call)
-		return nil
+		p, j := &ps.list[i], job
+		return e.attempt(ctx, p.call, e.replanned(p, func(c *Call) (*plan, *llm.Error) {
+			again, header, failed := e.encodeImages(c)
+			switch {
+			case failed != nil:
+				return nil, failed
+			case len(again.Bodies) != len(ps.list):
+				return nil, otherShape(c)
+			}
+			j = again
+			return newPlan(c.target, header, again.Bodies[i]), nil
+		}, func(plan *plan) (failed *llm.Error) {
+			made[i], failed = e.imagePart(ctx, p.call, plan, j, i)
+			return failed
+		}))
 	})
 	call.sum(ps)
 	if failure != nil {
@@ -67,6 +62,37 @@ func (e *Engine) Images(ctx context.Context, call *Call) (*llm.Images, *llm.Erro
 		call.Warning += strconv.Itoa(all.Filtered) + " of " + strconv.Itoa(all.Filtered+len(all.List)) + " images filtered: " + ascii(all.Reason)
 	}
 	return all, nil
+}
+
+// encodeImages plans the upstream calls for what the call asks its target, and prices them.
+func (e *Engine) encodeImages(call *Call) (*image.Job, http.Header, *llm.Error) {
+	t := call.target
+	if t.mode != modeImage && t.mode != modeImageEdit { // a model that the catalogue does not know: its id may tell what it is
+		t = t.throughInvoke()
+	}
+	job, err := image.Encode(call.Request, t.deployment.Ref)
+	if err != nil {
+		return nil, nil, e.refused(err)
+	}
+	call.target = t.forImages(job)
+	header, failed := invoke.GuardrailHeader(call.Request.Guardrail)
+	return job, header, failed
+}
+
+// imagePart makes one of the calls.
+func (e *Engine) imagePart(ctx context.Context, call *Call, p *plan, job *image.Job, i int) (*llm.Images, *llm.Error) {
+	data, _, err := e.exchange(ctx, call, p)
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	made, err := job.Decode(i, data)
+	if err != nil {
+		return nil, e.failed(call, err)
+	}
+	call.firstToken = call.answered
+	call.Usage, call.HasUsage = made.Usage, true
+	e.price(call)
+	return made, nil
 }
 
 // forImages returns the target with the price of images of a job's size and steps, where that depends on them.

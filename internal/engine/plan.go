@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/converse"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/invoke"
@@ -39,10 +40,17 @@ func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
 
 // choose finds the deployment for a call, completes the request with its defaults and rules, and fetches its files.
 func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
-	t, failed := e.find(call.Request.Model, want)
+	t, group, failed := e.find(call.Request.Model, want)
 	if failed != nil {
 		return failed
 	}
+	call.tries = newTries(call.Request, want)
+	call.tries.group = group
+	return e.take(ctx, call, t)
+}
+
+// take has a target answer a call: it completes the request with the deployment's defaults and rules, and fetches its files.
+func (e *Engine) take(ctx context.Context, call *Call, t *target) *llm.Error {
 	call.Deployment, call.Region, call.ModelID, call.Endpoint = t.deployment, t.region, t.id, t.endpoint
 	call.target = t
 	e.complete(call)
@@ -128,13 +136,22 @@ func (e *Engine) complete(call *Call) {
 	if call.AssistantContinue != nil {
 		r.Policy.AssistantContinue = call.AssistantContinue
 	}
+	if len(call.Remove)+len(d.Remove) > 0 { // members of objects are taken out in place
+		r.Params, r.Extra = slices.Clone(r.Params), slices.Clone(r.Extra)
+	}
 	for _, path := range call.Remove {
 		Remove(r, path)
 	}
 	for _, path := range d.Remove {
 		Remove(r, path)
 	}
-	injectCachePoints(r, r.Policy.CacheRules)
+	if len(r.Policy.CacheRules) > 0 {
+		r.System, r.Messages = slices.Clone(r.System), slices.Clone(r.Messages)
+		for i := range r.Messages {
+			r.Messages[i].Blocks = slices.Clone(r.Messages[i].Blocks)
+		}
+		injectCachePoints(r, r.Policy.CacheRules)
+	}
 }
 
 func (p *plan) path(stream bool) string {

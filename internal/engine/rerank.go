@@ -26,6 +26,18 @@ func (e *Engine) Rerank(ctx context.Context, call *Call) (*llm.Ranking, *llm.Err
 	if failed := e.choose(ctx, call, modeRerank); failed != nil {
 		return nil, failed
 	}
+	ctx, leave := e.upstream(ctx, call)
+	defer leave()
+	var found *llm.Ranking
+	failed := e.attempt(ctx, call, func() (failed *llm.Error) {
+		found, failed = e.rank(ctx, call)
+		return failed
+	})
+	return found, failed
+}
+
+// rank asks the call's target.
+func (e *Engine) rank(ctx context.Context, call *Call) (*llm.Ranking, *llm.Error) {
 	t := call.target
 	if t.mode != modeRerank { // a model that the catalogue does not know, and that nobody asked to rank before
 		d, next := *t.deployment, *t
@@ -43,8 +55,6 @@ func (e *Engine) Rerank(ctx context.Context, call *Call) (*llm.Ranking, *llm.Err
 	if failed != nil {
 		return nil, failed
 	}
-	ctx, leave := e.upstream(ctx, call)
-	defer leave()
 	call.sent = time.Now()
 	found, err := e.pages(ctx, call, q, &plan{target: t, header: header})
 	call.answered = time.Now()

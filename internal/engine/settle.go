@@ -57,6 +57,7 @@ func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
 	if d := call.Deployment; d != nil {
 		r.Group, r.Deployment, r.Model, r.Region, r.Route = d.Group, d.ID, call.ModelID, call.Region, string(d.Ref.Route)
 	}
+	r.Tries = TriesText(call.Tries)
 	if call.HasUsage {
 		r.UsageSource = account.UsageAWS
 		if call.Usage.Estimated {

@@ -26,6 +26,8 @@ type stream struct {
 	leave  func()
 	// again answers a refusal that comes as the first event; nil when there is nothing to mend, or no longer.
 	again func(refusal error) (llm.Stream, error)
+	// head are the events that were waited for before the client was told anything.
+	head []llm.Event
 	// gone says that the upstream call was ended because nobody reads its answer.
 	gone bool
 	// told says that the usage has been told.
@@ -33,10 +35,46 @@ type stream struct {
 	// streamed counts the bytes of text that came, for an estimate of what AWS has not counted.
 	streamed int64
 	closed   bool
+	ended    bool // io.EOF came before anything was said
+}
+
+// begin waits for the first event that says something. Its error is that of a stream of which nothing is known yet. What
+// the events alias lives until the next one is asked for; only the last of them aliases anything.
+func (s *stream) begin() *llm.Error {
+	for {
+		ev, err := s.pull()
+		if errors.Is(err, io.EOF) {
+			s.ended = true
+			return nil
+		}
+		if err != nil {
+			var failed *llm.Error
+			if !errors.As(err, &failed) {
+				failed = &llm.Error{Kind: llm.KindUpstream, Message: "the answer of AWS cannot be read", Cause: err}
+			}
+			return failed
+		}
+		s.head = append(s.head, ev)
+		if ev.Kind != llm.EventStart {
+			return nil
+		}
+	}
 }
 
 // Next returns the next event, io.EOF after the last.
 func (s *stream) Next() (llm.Event, error) {
+	if len(s.head) > 0 {
+		ev := s.head[0]
+		s.head = s.head[1:]
+		return ev, nil
+	}
+	if s.ended {
+		return llm.Event{}, io.EOF
+	}
+	return s.pull()
+}
+
+func (s *stream) pull() (llm.Event, error) {
 	ev, err := s.inner.Next()
 	if s.again != nil {
 		again := s.again
@@ -129,7 +167,7 @@ func (s *stream) ClientGone() {
 }
 
 // Buffered reports that the next event has already been received.
-func (s *stream) Buffered() bool { return s.inner.Buffered() }
+func (s *stream) Buffered() bool { return len(s.head) > 0 || s.inner.Buffered() }
 
 // Close ends the upstream call and books it, if Next has not come to the end.
 func (s *stream) Close() error {

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/embed"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/image"
@@ -24,6 +26,7 @@ type target struct {
 	stream     string // path of the stream's; the same for what cannot stream
 	streams    bool   // answers come as events
 	mode       mode   // of the model, empty if it is not known
+	health     *router.Health
 	price      catalog.Price
 	priced     bool
 	warning    string
@@ -104,14 +107,52 @@ func modeOf(said string) mode {
 	return mode(said)
 }
 
-// find returns the target for the model that a client asked for and wants something of.
-func (e *Engine) find(model string, want mode) (*target, *llm.Error) {
-	t, failed := e.targetOf(model)
-	isImage := want == modeImage && failed == nil && t.mode == modeImageEdit // which of them does what is the codec's to say
-	if failed == nil && t.mode != "" && t.mode != want && !isImage {
-		return nil, otherMode(t.deployment.Ref.ID, want, t.mode)
+// find returns a target for the model that a client asked for and wants something of, and the deployments that it was drawn
+// from.
+func (e *Engine) find(model string, want mode) (*target, []*router.Deployment, *llm.Error) {
+	list, matched, err := e.o.Router.Group(model, e.o.Catalog.Knows)
+	if err != nil {
+		return nil, nil, e.unknown(model)
 	}
-	return t, failed
+	d := list[0]
+	if len(list) > 1 {
+		if d = router.Choose(list, e.usable(model)); d == nil {
+			return nil, nil, e.allCooling(model, list, matched)
+		}
+	}
+	t, failed := e.known(d, matched)
+	if failed != nil {
+		return nil, nil, failed
+	}
+	if !t.serves(want) {
+		return nil, nil, otherMode(t.deployment.Ref.ID, want, t.mode)
+	}
+	t.health.Claim(time.Now())
+	return t, list, nil
+}
+
+// serves reports whether a target may do what is wanted. Which image model makes images and which changes them is the
+// codec's to say.
+func (t *target) serves(want mode) bool {
+	return t.mode == "" || t.mode == want || want == modeImage && t.mode == modeImageEdit
+}
+
+// allCooling says when a deployment of a group will be used again.
+func (e *Engine) allCooling(model string, list []*router.Deployment, matched string) *llm.Error {
+	wait := time.Duration(0)
+	now := time.Now()
+	for _, d := range list {
+		if t, ok := e.targets.Load(targetKey{d, matched}); ok {
+			if left := t.(*target).health.Cooling(now); left > 0 && (wait == 0 || left < wait) { //nolint:forcetypeassert // the map holds nothing else
+				wait = left
+			}
+		}
+	}
+	seconds := max(1, int(wait.Round(time.Second)/time.Second))
+	return &llm.Error{
+		Kind: llm.KindRateLimit, Code: "no_deployments_available", RetryAfter: time.Duration(seconds) * time.Second,
+		Message: "No deployments available for selected model, Try again in " + strconv.Itoa(seconds) + " seconds. Passed model=" + model,
+	}
 }
 
 // otherMode says that a model is for something else, and where that is.
@@ -128,6 +169,11 @@ func (e *Engine) targetOf(model string) (*target, *llm.Error) {
 	if err != nil {
 		return nil, e.unknown(model)
 	}
+	return e.known(d, matched)
+}
+
+// known returns the target of a deployment.
+func (e *Engine) known(d *router.Deployment, matched string) (*target, *llm.Error) {
 	key := targetKey{d, matched}
 	if t, ok := e.targets.Load(key); ok {
 		return t.(*target), nil //nolint:forcetypeassert // the map holds nothing else
@@ -136,9 +182,10 @@ func (e *Engine) targetOf(model string) (*target, *llm.Error) {
 	if failed != nil {
 		return nil, failed
 	}
-	t.key = key
+	t.key, t.health = key, &router.Health{}
 	if e.count.Add(1) <= maxTargets {
-		e.targets.Store(key, t)
+		kept, _ := e.targets.LoadOrStore(key, t)
+		return kept.(*target), nil //nolint:forcetypeassert // as above
 	}
 	return t, nil
 }

@@ -44,7 +44,7 @@ func TestWildcardsAreFilledIn(t *testing.T) {
 	}
 	f := func(name, code string) {
 		t.Helper()
-		if _, failed := e.find(name, modeChat); failed == nil || failed.Code != code {
+		if _, _, failed := e.find(name, modeChat); failed == nil || failed.Code != code {
 			t.Errorf("%s: %+v", name, failed)
 		}
 	}

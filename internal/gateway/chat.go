@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -115,6 +117,8 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	call := x.call
 	call.Drop, call.Modify, call.Remove, call.Timeout = control.Drop, control.Modify, control.Remove, control.Timeout
 	call.Connection = control.Connection
+	call.Retries, call.NoFallbacks = control.Retries, control.NoFallbacks
+	call.Fallbacks, call.ContextFallbacks, call.FilterFallbacks = clientFallbacks(control.Fallbacks), clientFallbacks(control.ContextFallbacks), clientFallbacks(control.FilterFallbacks)
 	req.Policy.Allowed = control.Allowed
 	return b, req, control
 }
@@ -267,13 +271,16 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	}
 	if d := call.Deployment; d != nil {
 		h["X-Litellm-Model-Id"] = []string{d.ID}
-		h["X-Litellm-Model-Group"] = []string{headerSafe(call.Request.Model)}
+		h["X-Litellm-Model-Group"] = []string{headerSafe(cmp.Or(call.Fallback, call.Request.Model))}
 		h["X-Litellm-Model-Name"] = []string{"bedrock/" + call.ModelID}
 		h["X-Litellm-Model-Region"] = []string{call.Region}
 		if call.Endpoint != "" {
 			h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
 		}
-		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = none, none
+		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = number(call.Retried), number(call.FellBack)
+		if len(call.Tries) > 0 {
+			h["X-Outcrop-Tries"] = []string{headerSafe(engine.TriesText(call.Tries))}
+		}
 		h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
 	}
 	if call.RequestID != "" {
@@ -298,6 +305,13 @@ func milliseconds(d time.Duration) string {
 }
 
 // lossHeader lists losses as "path;why=word", separated by commas.
+func number(n int) []string {
+	if n == 0 {
+		return none
+	}
+	return []string{strconv.Itoa(n)}
+}
+
 func lossHeader(losses []llm.Loss) string {
 	var out []byte
 	for i, l := range losses {

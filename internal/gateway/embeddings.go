@@ -12,7 +12,8 @@ func (s *Server) embeddings(x *exchange) {
 	defer b.release()
 	call := x.call
 	call.Request, call.AnswerID = req, "embd-"+call.ID
-	asked := req.Model
 	found, failed := s.Engine.Embed(x.r.Context(), call)
-	s.finished(x, failed, func(dst []byte) []byte { return openai.AppendEmbeddings(dst, asked, req.Embed.Encoding, found) })
+	s.finished(x, failed, func(dst []byte) []byte {
+		return openai.AppendEmbeddings(dst, call.Request.Model, call.Request.Embed.Encoding, found)
+	})
 }

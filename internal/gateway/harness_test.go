@@ -85,13 +85,20 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	routing, err := NewRouting(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.RouterSettings.NumRetries == nil && c.LitellmSettings.NumRetries == nil { // what a test sends, it sends once
+		routing.Retries = 0
+	}
 	fetcher := media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
 	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := Options{
 		Engine: engine.New(engine.Options{
 			Catalog: cat, Router: table.Router, Connections: table.Connections, Recorder: g.books, Logger: logger, Debug: true,
-			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices,
+			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, Routing: routing,
 		}),
 		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: true,

@@ -116,14 +116,22 @@ func TestInternalNamesNeverReachAWS(t *testing.T) {
 		f(name, true, `"x"`)
 	}
 	for _, name := range []string{
-		"litellm_call_id", "litellm_trace_id", "litellm_new", "client_metadata", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks",
-		"default_fallbacks", "disable_fallbacks", "num_retries", "max_retries", "stream_timeout", "request_timeout", "mock_response", "mock_tool_calls", "cache",
+		"litellm_call_id", "litellm_trace_id", "litellm_new", "client_metadata", "default_fallbacks", "stream_timeout", "request_timeout", "mock_response", "mock_tool_calls", "cache",
 		"caching", "no-log", "guardrails", "rpm", "tpm", "weight", "order", "headers", "hf_model_name", "roles",
 		"initial_prompt_value", "final_prompt_value", "bos_token", "eos_token", "prompt_id", "prompt_variables", "proxy_server_request",
 		"input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "output_cost_per_second", "cache_read_input_token_cost",
 	} {
 		f(name, false, `"x"`, `{"a":1}`, `[1]`, `7`)
 	}
+	for _, name := range []string{"fallbacks", "context_window_fallbacks", "content_policy_fallbacks"} {
+		f(name, false, `["x"]`, `[{"model":"x"}]`, `[{"a":["x"]}]`, `null`)
+		f(name, true, `"x"`, `7`)
+	}
+	for _, name := range []string{"num_retries", "max_retries"} {
+		f(name, false, "0", "3")
+		f(name, true, `"x"`, "-1")
+	}
+	f("disable_fallbacks", false, "true")
 	f("timeout", false, "30")
 	f("drop_params", false, "true")
 	f("modify_params", false, "true")

@@ -13,5 +13,5 @@ func (s *Server) rerank(x *exchange) {
 	call := x.call
 	call.Request, call.AnswerID = req, call.ID
 	found, failed := s.Engine.Rerank(x.r.Context(), call)
-	s.finished(x, failed, func(dst []byte) []byte { return openai.AppendRerank(dst, call.ID, req.Rerank, found) })
+	s.finished(x, failed, func(dst []byte) []byte { return openai.AppendRerank(dst, call.ID, call.Request.Rerank, found) })
 }

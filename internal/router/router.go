@@ -24,9 +24,8 @@ type Router struct {
 
 type group struct {
 	name           string
-	prefix, suffix string // around the "*", for wildcards
-	deployments    []*Deployment
-	total          float64 // sum of the weights, 0 when all are equal
+	prefix, suffix string        // around the "*", for wildcards
+	deployments    []*Deployment // the lowest order first
 }
 
 // Alias is a further name of a group.
@@ -56,10 +55,7 @@ func New(deployments []*Deployment, aliases []Alias) *Router {
 		g.deployments = append(g.deployments, d)
 	}
 	for _, g := range r.groups {
-		g.deployments = lowestOrder(g.deployments)
-		for _, d := range g.deployments {
-			g.total += d.Weight
-		}
+		slices.SortStableFunc(g.deployments, func(a, b *Deployment) int { return a.Order - b.Order })
 	}
 	sort.SliceStable(r.wildcards, func(i, j int) bool { return len(r.wildcards[i].prefix) > len(r.wildcards[j].prefix) })
 	for _, a := range aliases {
@@ -72,62 +68,96 @@ func New(deployments []*Deployment, aliases []Alias) *Router {
 	return r
 }
 
-func lowestOrder(list []*Deployment) []*Deployment {
-	lowest := list[0].Order
-	for _, d := range list {
-		lowest = min(lowest, d.Order)
-	}
-	return slices.DeleteFunc(slices.Clone(list), func(d *Deployment) bool { return d.Order != lowest })
-}
-
-// Pick returns the deployment for the name that a client asked for, and the text that a wildcard's "*" stands for. An
-// exact name, alias or deployment id wins over wildcards, a longer literal prefix over a shorter one. isBedrock says
-// whether a name that no prefix marks as Bedrock's is one of Bedrock's ids: such a name is served by "bedrock/*", too.
-func (r *Router) Pick(name string, isBedrock func(string) bool) (d *Deployment, matched string, err error) {
+// Group returns the deployments for the name that a client asked for, the lowest order first, and the text that a
+// wildcard's "*" stands for. An exact name, alias or deployment id wins over wildcards, a longer literal prefix over a
+// shorter one. isBedrock says whether a name that no prefix marks as Bedrock's is one of Bedrock's ids: such a name is
+// served by "bedrock/*", too. The list is shared and must not be changed.
+func (r *Router) Group(name string, isBedrock func(string) bool) (list []*Deployment, matched string, err error) {
 	if target, ok := r.aliases[name]; ok {
 		name = target
 	}
 	if g, ok := r.groups[name]; ok && !strings.Contains(name, "*") {
-		return g.pick(), "", nil
+		return g.deployments, "", nil
 	}
 	if d, ok := r.byID[name]; ok && !strings.Contains(d.Group, "*") {
-		return d, "", nil
+		return []*Deployment{d}, "", nil
 	}
-	if d, matched, ok := r.wildcard(name); ok {
-		return d, matched, nil
+	if list, matched, ok := r.wildcard(name); ok {
+		return list, matched, nil
 	}
 	if !strings.HasPrefix(name, "bedrock/") && isBedrock(name) {
-		if d, matched, ok := r.wildcard("bedrock/" + name); ok {
-			return d, matched, nil
+		if list, matched, ok := r.wildcard("bedrock/" + name); ok {
+			return list, matched, nil
 		}
 	}
 	return nil, "", ErrUnknownModel
 }
 
-func (r *Router) wildcard(name string) (*Deployment, string, bool) {
+// Pick is Group with one of the deployments, drawn by [Choose].
+func (r *Router) Pick(name string, isBedrock func(string) bool) (d *Deployment, matched string, err error) {
+	list, matched, err := r.Group(name, isBedrock)
+	if err != nil {
+		return nil, "", err
+	}
+	return Choose(list, nil), matched, nil
+}
+
+func (r *Router) wildcard(name string) ([]*Deployment, string, bool) {
 	for _, g := range r.wildcards {
 		if len(name) > len(g.prefix)+len(g.suffix) && strings.HasPrefix(name, g.prefix) && strings.HasSuffix(name, g.suffix) {
-			return g.pick(), name[len(g.prefix) : len(name)-len(g.suffix)], true
+			return g.deployments, name[len(g.prefix) : len(name)-len(g.suffix)], true
 		}
 	}
 	return nil, "", false
 }
 
-// pick draws by weight; without weights every deployment has the same chance.
-func (g *group) pick() *Deployment {
-	if len(g.deployments) == 1 {
-		return g.deployments[0]
+// Choose draws one of a group's deployments: from those of the lowest order that has any of which may is true, by weight;
+// without weights every one has the same chance. It is nil if there is none. A nil may is true of all.
+func Choose(list []*Deployment, may func(*Deployment) bool) *Deployment {
+	if len(list) == 1 && may == nil {
+		return list[0]
 	}
-	if g.total <= 0 {
-		return g.deployments[rand.IntN(len(g.deployments))] //nolint:gosec // load balancing, not a secret
+	for len(list) > 0 {
+		end := 1
+		for end < len(list) && list[end].Order == list[0].Order {
+			end++
+		}
+		if d := draw(list[:end], may); d != nil {
+			return d
+		}
+		list = list[end:]
 	}
-	at := rand.Float64() * g.total //nolint:gosec // load balancing, not a secret
-	for _, d := range g.deployments {
-		if at -= d.Weight; at < 0 {
+	return nil
+}
+
+// draw chooses among deployments of one order.
+func draw(list []*Deployment, may func(*Deployment) bool) *Deployment {
+	total, n := 0.0, 0
+	for _, d := range list {
+		if may == nil || may(d) {
+			total += d.Weight
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	at, nth := rand.Float64()*total, rand.IntN(n) //nolint:gosec // load balancing, not a secret
+	var last *Deployment
+	for _, d := range list {
+		if may != nil && !may(d) {
+			continue
+		}
+		last = d
+		if total > 0 {
+			if at -= d.Weight; at < 0 {
+				return d
+			}
+		} else if nth--; nth < 0 {
 			return d
 		}
 	}
-	return g.deployments[len(g.deployments)-1]
+	return last
 }
 
 // Names returns the names that clients may ask for, in the order of the configuration; wildcards as they are written.

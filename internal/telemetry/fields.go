@@ -26,9 +26,11 @@ const (
 
 	// FieldModel is the model as the client named it, FieldGroup its model group, FieldDeployment the chosen deployment,
 	// FieldUpstreamModel the id in AWS's URL.
-	FieldModel         = "model"
-	FieldGroup         = "model_group"
-	FieldDeployment    = "deployment"
+	FieldModel      = "model"
+	FieldGroup      = "model_group"
+	FieldDeployment = "deployment"
+	// FieldTries are the tries before, which failed.
+	FieldTries         = "tries"
 	FieldUpstreamModel = "upstream_model"
 	FieldRegion        = "region"
 	FieldRoute         = "route"

@@ -15,7 +15,7 @@ import (
 const requestMessage = "request"
 
 // maxFields is how many fields a request's line can have.
-const maxFields = 40
+const maxFields = 41
 
 // RequestLine writes the one line that every request leaves. Its level is info when the client got its answer or an
 // error of its own making, warn when AWS or the gateway failed it, error when the gateway is at fault. Fields that say
@@ -100,6 +100,7 @@ func (f *fieldList) request(r *account.Record) {
 		f.text(FieldGroup, r.Group)
 	}
 	f.text(FieldDeployment, r.Deployment)
+	f.text(FieldTries, r.Tries)
 	f.text(FieldUpstreamModel, r.Model)
 	f.text(FieldRegion, r.Region)
 	f.text(FieldRoute, r.Route)

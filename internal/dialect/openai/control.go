@@ -22,6 +22,11 @@ type Control struct {
 	// Prompts are those of a Completions request, one message each; Echo repeats them before the answers.
 	Prompts []llm.Message
 	Echo    bool
+	// Retries is num_retries; nil means unsaid. Fallbacks and the others replace the configuration's of that kind, and
+	// NoFallbacks (disable_fallbacks) has none at all.
+	Retries                                      *int
+	Fallbacks, ContextFallbacks, FilterFallbacks []Fallback
+	NoFallbacks                                  bool
 	// Timeout replaces the deployment's total time-out; 0 means unsaid.
 	Timeout time.Duration
 	// Connection are the connection parameters that a deployment may let clients set, by their names; the value of one that
@@ -85,8 +90,7 @@ func refusedFromClients(name string) bool {
 // not act on are listed as losses.
 func notForModels(name string) bool {
 	switch name {
-	case "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks", "disable_fallbacks",
-		"num_retries", "max_retries", "stream_timeout", "request_timeout", "force_timeout", "cache", "caching", "no-log", "no_log",
+	case "default_fallbacks", "stream_timeout", "request_timeout", "force_timeout", "cache", "caching", "no-log", "no_log",
 		"guardrails", "ttl", "rpm", "tpm", "weight", "order", "max_parallel_requests", "headers",
 		"extra_headers", "proxy_server_request", "client_metadata", "hf_model_name", "roles", "initial_prompt_value",
 		"final_prompt_value", "bos_token", "eos_token", "prompt_id", "prompt_variables", "secret_fields", "logger_fn", "verbose",
@@ -120,6 +124,19 @@ func (d *decoder) controlMember(name string) (bool, error) {
 		c.AssistantContinue, err = d.continueMessage(name, llm.RoleAssistant)
 	case "cache_control_injection_points":
 		c.CacheRules, err = d.cacheRules(name)
+	case "num_retries", "max_retries":
+		var n *int64
+		if n, err = d.int(name, 0); err == nil {
+			c.Retries = new(int(min(*n, maxRetries)))
+		}
+	case "fallbacks":
+		c.Fallbacks, err = d.fallbacks(name)
+	case "context_window_fallbacks":
+		c.ContextFallbacks, err = d.fallbacks(name)
+	case "content_policy_fallbacks":
+		c.FilterFallbacks, err = d.fallbacks(name)
+	case "disable_fallbacks":
+		c.NoFallbacks, err = d.bool(name)
 	case "timeout":
 		var seconds *float64
 		if seconds, err = d.float(name, 0.001, 86400); err == nil {
@@ -144,6 +161,67 @@ func (d *decoder) controlMember(name string) (bool, error) {
 		err = d.ignore(name)
 	}
 	return true, err
+}
+
+// maxRetries bounds what a client may ask for.
+const maxRetries = 20
+
+// Fallback is a model that a client wants asked in the place of the one that fails.
+type Fallback struct {
+	Model string
+	// Request holds what replaces the client's own words for that model; nil is nothing.
+	Request *llm.Request
+}
+
+// fallbacks reads a list of names, of {"model": …, parameter: …}, and of {"asked model": [names]}, LiteLLM's other form.
+func (d *decoder) fallbacks(path string) ([]Fallback, error) {
+	var list []Fallback
+	more, err := d.array(path)
+	for i := 0; err == nil && more; more, err = d.s.NextElement() {
+		at := index(path, i)
+		i++
+		if d.s.Peek() == jsonscan.KindString {
+			name, err := d.word(at)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, Fallback{Model: name})
+			continue
+		}
+		raw, err := d.rawObject(at)
+		if err != nil {
+			return nil, err
+		}
+		found, err := fallback(at, raw)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
+	}
+	return list, err
+}
+
+func fallback(path string, raw []byte) ([]Fallback, error) {
+	if name := jsonscan.Text(jsonscan.Member(raw, "model")); name != "" {
+		rest, _ := jsonscan.Delete(raw, "model")
+		said, _, err := DecodeDefaults(rest)
+		if err != nil {
+			return nil, within(err, path)
+		}
+		return []Fallback{{Model: name, Request: said}}, nil
+	}
+	var list []Fallback
+	for _, models := range jsonscan.Members(raw) {
+		for one := range jsonscan.Elements(models) {
+			if name := jsonscan.Text(one); name != "" {
+				list = append(list, Fallback{Model: name})
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, llm.Invalid(path, path+" names no model")
+	}
+	return list, nil
 }
 
 func (d *decoder) boolPointer(path string) (*bool, error) {

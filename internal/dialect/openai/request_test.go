@@ -273,7 +273,7 @@ func TestParameters(t *testing.T) {
 	f(`"Betas":["x","y","z"]`)
 	f(`"ParallelTools":false`)
 	f(`"Schema":{"type":"object"}`)
-	for _, loss := range []string{"stream_options.x", "num_retries", "metadata.k", "reasoning_effort.summary", "extra_headers.z"} {
+	for _, loss := range []string{"stream_options.x", "metadata.k", "reasoning_effort.summary", "extra_headers.z"} {
 		f(`{"Path":"` + loss + `","Why":"ignored"}`)
 	}
 }
@@ -300,13 +300,38 @@ func TestMembersThatNoFunctionHasAreNamed(t *testing.T) {
 
 func TestInternalNamesNeverReachTheModel(t *testing.T) {
 	for _, name := range []string{
-		"litellm_call_id", "fallbacks", "context_window_fallbacks", "num_retries", "max_retries", "stream_timeout", "request_timeout", "mock_response",
+		"litellm_call_id", "default_fallbacks", "stream_timeout", "request_timeout", "mock_response",
 		"cache", "caching", "no-log", "guardrails", "ttl", "rpm", "tpm", "weight", "order", "headers", "proxy_server_request",
 		"hf_model_name", "roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token", "client_metadata", "input_cost_per_token", "output_cost_per_second",
 	} {
 		req := chat(t, `{"model":"m","messages":[{"role":"user","content":"hi"}],"`+name+`":{"a":1}}`)
 		if len(req.Extra)+len(req.Params) != 0 || len(req.Losses) != 1 || req.Losses[0].Path != name {
 			t.Errorf("%s: extra %v, losses %v", name, req.Extra, req.Losses)
+		}
+	}
+}
+
+func TestWhatARequestSaysOfItsTries(t *testing.T) {
+	req, c, err := DecodeChat([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],"num_retries":4,"disable_fallbacks":true,` +
+		`"fallbacks":["a",{"model":"b","max_tokens":5},{"m":["c","d"]}],"context_window_fallbacks":[{"m":["e"]}],"content_policy_fallbacks":["f"]}`))
+	if err != nil || len(req.Losses)+len(req.Extra)+len(req.Params) != 0 {
+		t.Fatal(err, req.Losses)
+	}
+	var names []string
+	for _, f := range c.Fallbacks {
+		names = append(names, f.Model)
+	}
+	if c.Retries == nil || *c.Retries != 4 || !c.NoFallbacks || strings.Join(names, "") != "abcd" || c.Fallbacks[1].Request == nil || *c.Fallbacks[1].Request.MaxTokens != 5 ||
+		len(c.ContextFallbacks) != 1 || c.ContextFallbacks[0].Model != "e" || len(c.FilterFallbacks) != 1 || c.FilterFallbacks[0].Model != "f" {
+		t.Errorf("%+v", c)
+	}
+	for param, member := range map[string]string{
+		"fallbacks": `"fallbacks":"a"`, "fallbacks[0]": `"fallbacks":[5]`, "fallbacks[1]": `"fallbacks":["a",{"x":1}]`, "num_retries": `"num_retries":-1`, "disable_fallbacks": `"disable_fallbacks":1`,
+	} {
+		_, _, err := DecodeChat([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],` + member + `}`))
+		var refused *llm.Error
+		if !errors.As(err, &refused) || refused.Param != param {
+			t.Errorf("%s: %v", member, err)
 		}
 	}
 }

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// Routing says how often a call is tried, and where else, when it fails. The zero value tries it once.
+type Routing struct {
+	// Retries is how many further tries a call gets in its group. Policy says otherwise for some classes of failures,
+	// Groups for those of some groups.
+	Retries int
+	Policy  map[FailureClass]int
+	Groups  map[string]map[FailureClass]int
+	// Cooldown says when a failing deployment is left alone. Single deployments of a group never are.
+	Cooldown router.Rules
+	// Fallbacks, ContextFallbacks and FilterFallbacks are the models that are asked in the place of a group's, by the group's
+	// name or "*": after a failure that another model may not have, where the prompt is too long, and where it is refused
+	// for its content. Default are those of every group without any of the first kind.
+	Fallbacks, ContextFallbacks, FilterFallbacks map[string][]Fallback
+	Default                                      []Fallback
+	// MaxFallbacks bounds how many are asked for one call; 0 means 5.
+	MaxFallbacks int
+}
+
+// Fallback is a model to ask in the place of another.
+type Fallback struct {
+	// Model is the name of a group, or the id of a deployment.
+	Model string
+	// Request holds what replaces the client's own words; nil is nothing.
+	Request *llm.Request
+}
+
+// FailureClass is a class of failures, by LiteLLM's word for its exception.
+type FailureClass string
+
+// The classes.
+const (
+	FailTimeout     FailureClass = "Timeout"
+	FailRateLimit   FailureClass = "RateLimit"
+	FailFilter      FailureClass = "ContentPolicyViolation"
+	FailAuth        FailureClass = "Authentication"
+	FailBadRequest  FailureClass = "BadRequest"
+	FailNotFound    FailureClass = "NotFound"
+	FailUnavailable FailureClass = "ServiceUnavailable"
+	FailBadGateway  FailureClass = "BadGateway"
+	FailInternal    FailureClass = "InternalServer"
+)
+
+// classOf returns the class of a failure.
+func classOf(failed *llm.Error) FailureClass {
+	if failed.Kind == llm.KindContentFilter {
+		return FailFilter
+	}
+	switch s := failed.Status(); {
+	case s == http.StatusRequestTimeout || s == http.StatusGatewayTimeout:
+		return FailTimeout
+	case s == http.StatusTooManyRequests:
+		return FailRateLimit
+	case s == http.StatusUnauthorized || s == http.StatusForbidden:
+		return FailAuth
+	case s == http.StatusNotFound:
+		return FailNotFound
+	case s < http.StatusInternalServerError:
+		return FailBadRequest
+	case s == http.StatusServiceUnavailable:
+		return FailUnavailable
+	case s == http.StatusBadGateway:
+		return FailBadGateway
+	}
+	return FailInternal
+}
+
+// tries reports whether a call that fails may be tried again at all.
+func (o *Routing) tries(call *Call) bool {
+	return o.Retries > 0 || len(o.Policy)+len(o.Groups)+len(o.Fallbacks)+len(o.ContextFallbacks)+len(o.FilterFallbacks)+len(o.Default) > 0 ||
+		call.Retries != nil || len(call.Fallbacks)+len(call.ContextFallbacks)+len(call.FilterFallbacks) > 0
+}
+
+// retries returns how many further tries a failure of a call to a group is worth.
+func (o *Routing) retries(call *Call, group string, failed *llm.Error) int {
+	if call.Retries != nil {
+		return *call.Retries
+	}
+	class := classOf(failed)
+	if n, ok := o.Groups[group][class]; ok {
+		return n
+	}
+	if n, ok := o.Policy[class]; ok {
+		return n
+	}
+	return o.Retries
+}
+
+// usualFallbacks is how many fallbacks a call has when nobody says.
+const usualFallbacks = 5
+
+// fallbacks returns the models to ask after a failure of a group: the client's, else the configuration's.
+func (o *Routing) fallbacks(call *Call, names []string, failed *llm.Error) []Fallback {
+	if call.NoFallbacks {
+		return nil
+	}
+	own, of := call.Fallbacks, o.Fallbacks
+	usual := o.Default
+	switch failed.Kind {
+	case llm.KindContextWindow:
+		own, of, usual = call.ContextFallbacks, o.ContextFallbacks, nil
+	case llm.KindContentFilter:
+		own, of, usual = call.FilterFallbacks, o.FilterFallbacks, nil
+	default:
+		if class := classOf(failed); class == FailBadRequest && failed.Status() != http.StatusConflict {
+			return nil // the request would be as bad elsewhere
+		}
+	}
+	list := own
+	for _, name := range append(slices.Clone(names), "*") {
+		if len(list) > 0 {
+			break
+		}
+		list = of[name]
+	}
+	if len(list) == 0 {
+		list = usual
+	}
+	most := o.MaxFallbacks
+	if most <= 0 {
+		most = usualFallbacks
+	}
+	return list[:min(len(list), most)]
+}
+
+// over returns asked with what f says in the place of the client's words.
+func (f *Fallback) over(asked llm.Request) llm.Request {
+	if f.Request == nil {
+		return asked
+	}
+	r := *f.Request
+	r.Params, r.Extra, r.Metadata = slices.Clip(r.Params), slices.Clip(r.Extra), slices.Clip(r.Metadata)
+	r.ApplyDefaults(&asked)
+	r.Model, r.System, r.Messages, r.LegacyFunctions = asked.Model, asked.System, asked.Messages, asked.LegacyFunctions
+	r.Stream, r.IncludeUsage, r.Tags = asked.Stream, asked.IncludeUsage, asked.Tags
+	r.Embed, r.Rerank, r.Image, r.Policy, r.Losses = asked.Embed, asked.Rerank, asked.Image, asked.Policy, asked.Losses
+	return r
+}

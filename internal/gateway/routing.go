@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/router"
+)
+
+// usualRetries is how many further tries a call gets when nobody says: LiteLLM's number.
+const usualRetries = 2
+
+// NewRouting reads how often calls are tried, and where else. router_settings win over litellm_settings. Its error names a
+// fallback whose parameters are none.
+func NewRouting(c *config.Config) (engine.Routing, error) {
+	r, l := &c.RouterSettings, &c.LitellmSettings
+	o := engine.Routing{
+		Retries: *cmp.Or(r.NumRetries, l.NumRetries, ptr(usualRetries)), Policy: classes(r.RetryPolicy),
+		MaxFallbacks: *cmp.Or(r.MaxFallbacks, l.MaxFallbacks, ptr(0)),
+		Cooldown: router.Rules{
+			Disabled: r.DisableCooldowns, AllowedFails: *cmp.Or(r.AllowedFails, l.AllowedFails, ptr(-1)), Cooldown: cmp.Or(r.CooldownTime, l.CooldownTime),
+		},
+	}
+	for group, counts := range r.ModelGroupRetryPolicy {
+		if o.Groups == nil {
+			o.Groups = map[string]map[engine.FailureClass]int{}
+		}
+		o.Groups[group] = classes(counts)
+	}
+	var err error
+	for _, kind := range []struct {
+		dst  *map[string][]engine.Fallback
+		name string
+		said [2]config.Fallbacks
+	}{
+		{&o.Fallbacks, "fallbacks", [2]config.Fallbacks{r.Fallbacks, l.Fallbacks}},
+		{&o.ContextFallbacks, "context_window_fallbacks", [2]config.Fallbacks{r.ContextWindowFallbacks, l.ContextWindowFallbacks}},
+		{&o.FilterFallbacks, "content_policy_fallbacks", [2]config.Fallbacks{r.ContentPolicyFallbacks, l.ContentPolicyFallbacks}},
+	} {
+		for _, said := range kind.said {
+			for group, list := range said {
+				if _, has := (*kind.dst)[group]; has {
+					continue
+				}
+				if *kind.dst == nil {
+					*kind.dst = map[string][]engine.Fallback{}
+				}
+				if (*kind.dst)[group], err = fallbacks(list); err != nil {
+					return o, fmt.Errorf("%s of %s: %w", kind.name, group, err)
+				}
+			}
+		}
+	}
+	usual := r.DefaultFallbacks
+	if len(usual) == 0 {
+		usual = l.DefaultFallbacks
+	}
+	if o.Default, err = fallbacks(usual); err != nil {
+		return o, fmt.Errorf("default_fallbacks: %w", err)
+	}
+	return o, nil
+}
+
+func ptr(n int) *int { return &n }
+
+func classes(counts config.FailureCounts) map[engine.FailureClass]int {
+	if len(counts) == 0 {
+		return nil
+	}
+	out := map[engine.FailureClass]int{}
+	for class, n := range counts {
+		out[engine.FailureClass(class)] = n
+	}
+	return out
+}
+
+func fallbacks(list config.FallbackList) ([]engine.Fallback, error) {
+	var out []engine.Fallback
+	for _, f := range list {
+		one := engine.Fallback{Model: f.Model}
+		if len(f.Params) > 0 {
+			said, _, err := openai.DecodeDefaults(f.Params)
+			if err != nil {
+				return nil, fmt.Errorf("the fallback %s: %w", f.Model, err)
+			}
+			one.Request = said
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// clientFallbacks are those that a request names itself.
+func clientFallbacks(list []openai.Fallback) []engine.Fallback {
+	var out []engine.Fallback
+	for _, f := range list {
+		out = append(out, engine.Fallback{Model: f.Model, Request: f.Request})
+	}
+	return out
+}

@@ -1,0 +1,120 @@
+package router
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Rules say when a deployment that fails is left alone, and for how long.
+type Rules struct {
+	// Disabled leaves no deployment alone.
+	Disabled bool
+	// AllowedFails is how many failures a minute may have; below zero the share of failures decides, see [Health.Failed].
+	AllowedFails int
+	// Cooldown is how long a deployment is left alone when AWS does not say; 0 means 5 s.
+	Cooldown time.Duration
+}
+
+// usualCooldown is LiteLLM's.
+const usualCooldown = 5 * time.Second
+
+// Health is what is known of one deployment's recent calls. It is safe for concurrent use, and free of locks: a busy
+// gateway asks for it with every call.
+type Health struct {
+	minute      atomic.Int64 // of what follows, in minutes since 1970
+	calls, bad  atomic.Int64
+	cooledUntil atomic.Int64 // ns since 1970, 0 when it is not left alone
+}
+
+// count returns this minute's counters.
+func (h *Health) count(now time.Time) {
+	minute := now.Unix() / 60
+	if was := h.minute.Load(); was != minute && h.minute.CompareAndSwap(was, minute) {
+		h.calls.Store(0)
+		h.bad.Store(0)
+	}
+}
+
+// Succeeded notes a call that went well. A deployment that was left alone is used again.
+func (h *Health) Succeeded(now time.Time) {
+	h.count(now)
+	h.calls.Add(1)
+	if h.cooledUntil.Load() != 0 {
+		h.cooledUntil.Store(0)
+	}
+}
+
+// What LiteLLM's rule without allowed_fails counts: so many calls in a minute, of which more than this share fail.
+const (
+	leastCalls = 5
+	worstShare = 0.5
+)
+
+// Failed notes a call that failed with a status of HTTP, and whether the deployment is left alone from now on. wait is how
+// long AWS asks to wait, 0 when it does not say. Alone is the deployment whose group has no other: it goes on.
+//
+// The rule is LiteLLM's: more failures in the minute than are allowed; else at once after a throttle and after what does
+// not pass by itself (401, 404), or when more than half of at least five calls of the minute have failed.
+func (h *Health) Failed(now time.Time, status int, wait time.Duration, alone bool, r *Rules) bool {
+	h.count(now)
+	calls, bad := h.calls.Add(1), h.bad.Add(1)
+	if r.Disabled || alone || !counts(status) {
+		return false
+	}
+	cools := bad > int64(r.AllowedFails)
+	if r.AllowedFails < 0 {
+		cools = status == 429 || status == 401 || status == 404 || calls >= leastCalls && float64(bad) > worstShare*float64(calls)
+	}
+	probe := h.cooledUntil.Load() != 0 // it was being tried again, and has failed again
+	if !cools && !probe {
+		return false
+	}
+	if wait <= 0 {
+		wait = r.Cooldown
+	}
+	if wait <= 0 {
+		wait = usualCooldown
+	}
+	h.cooledUntil.Store(now.Add(wait).UnixNano())
+	return true
+}
+
+// counts reports whether a status says something of the deployment, and not of the request.
+func counts(status int) bool {
+	switch status {
+	case 401, 402, 404, 408, 429:
+		return true
+	}
+	return status >= 500
+}
+
+// retryAfterProbe is how long a deployment that is tried again is kept from all other calls.
+const retryAfterProbe = 2 * time.Second
+
+// Usable reports whether calls may go to the deployment. When the time is over that it was left alone, whoever is about to
+// call it must [Health.Claim] it.
+func (h *Health) Usable(now time.Time) bool {
+	return h == nil || h.cooledUntil.Load() <= now.UnixNano()
+}
+
+// Claim lets one call find out whether a deployment that was left alone works again; the others may call it when that has
+// gone well, or when nothing has been heard of it for a while. It is true for a deployment that was not left alone.
+func (h *Health) Claim(now time.Time) bool {
+	if h == nil {
+		return true
+	}
+	until := h.cooledUntil.Load()
+	return until == 0 || until <= now.UnixNano() && h.cooledUntil.CompareAndSwap(until, now.Add(retryAfterProbe).UnixNano())
+}
+
+// Cooling returns how long the deployment is left alone still, 0 if it is not.
+func (h *Health) Cooling(now time.Time) time.Duration {
+	if h == nil {
+		return 0
+	}
+	until := h.cooledUntil.Load()
+	if until == 0 {
+		return 0
+	}
+	return max(0, time.Duration(until-now.UnixNano()))
+}

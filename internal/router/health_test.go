@@ -1,0 +1,116 @@
+package router
+
+import (
+	"testing"
+	"time"
+)
+
+func TestHealth(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	usual := &Rules{AllowedFails: -1}
+	fails := func(r *Rules, alone bool, statuses ...int) (*Health, bool) {
+		h, cooled := &Health{}, false
+		for _, s := range statuses {
+			if s == 200 {
+				h.Succeeded(now)
+			} else {
+				cooled = h.Failed(now, s, 0, alone, r)
+			}
+		}
+		return h, cooled
+	}
+	for _, c := range []struct {
+		name     string
+		rules    *Rules
+		alone    bool
+		statuses []int
+		cools    bool
+	}{
+		{"a throttle, at once", usual, false, []int{429}, true},
+		{"what does not pass by itself", usual, false, []int{404}, true},
+		{"one failure", usual, false, []int{500}, false},
+		{"half of the calls", usual, false, []int{200, 200, 200, 500, 500, 500}, false},
+		{"most of the calls", usual, false, []int{200, 200, 500, 500, 500}, true},
+		{"too few calls", usual, false, []int{500, 500, 500, 500}, false},
+		{"the client's own fault", usual, false, []int{400, 400, 400, 400, 400, 400}, false},
+		{"a deployment without another", usual, true, []int{429}, false},
+		{"allowed", &Rules{AllowedFails: 2}, false, []int{429, 500}, false},
+		{"more than allowed", &Rules{AllowedFails: 2}, false, []int{429, 500, 500}, true},
+		{"none allowed", &Rules{AllowedFails: 0}, false, []int{500}, true},
+		{"switched off", &Rules{Disabled: true}, false, []int{429}, false},
+	} {
+		if h, cooled := fails(c.rules, c.alone, c.statuses...); cooled != c.cools || h.Usable(now) == c.cools {
+			t.Errorf("%s: %v", c.name, cooled)
+		}
+	}
+
+	h, _ := fails(usual, false, 429)
+	if h.Cooling(now) != usualCooldown || h.Usable(now.Add(usualCooldown-1)) {
+		t.Error("it must be left alone for a while")
+	}
+	later := now.Add(usualCooldown)
+	if !h.Usable(later) || !h.Claim(later) || h.Claim(later) || h.Usable(later) {
+		t.Error("one call finds out")
+	}
+	if !h.Failed(later, 500, 0, false, usual) || h.Usable(later.Add(usualCooldown-1)) {
+		t.Error("it does not work yet")
+	}
+	later = later.Add(usualCooldown)
+	if !h.Claim(later) {
+		t.Error("another try")
+	}
+	if h.Succeeded(later); !h.Usable(later) || !h.Claim(later) || !h.Claim(later) {
+		t.Error("it works again")
+	}
+	h = &Health{}
+	if h.Failed(now, 429, time.Minute, false, usual); h.Cooling(now) != time.Minute {
+		t.Error("AWS's own wish counts")
+	}
+	h, _ = fails(&Rules{AllowedFails: 1}, false, 500)
+	if h.Failed(now.Add(time.Minute), 500, 0, false, &Rules{AllowedFails: 1}) {
+		t.Error("another minute counts anew")
+	}
+	var unknown *Health
+	if !unknown.Usable(now) || !unknown.Claim(now) || unknown.Cooling(now) != 0 {
+		t.Error("of whom nothing is known is used")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	a, b, c := &Deployment{ID: "a"}, &Deployment{ID: "b", Weight: 3}, &Deployment{ID: "c", Order: 1}
+	list := []*Deployment{a, b, c}
+	seen := map[string]int{}
+	for range 1000 {
+		seen[Choose(list, nil).ID]++
+	}
+	if seen["b"] != 1000 { // the others have no weight, or another order
+		t.Errorf("%v", seen)
+	}
+	not := func(ids ...string) func(*Deployment) bool {
+		return func(d *Deployment) bool {
+			for _, id := range ids {
+				if d.ID == id {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	if d := Choose(list, not("b")); d != a {
+		t.Errorf("%v", d)
+	}
+	if d := Choose(list, not("a", "b")); d != c {
+		t.Errorf("%v", d)
+	}
+	if d := Choose(list, not("a", "b", "c")); d != nil {
+		t.Errorf("%v", d)
+	}
+	b.Weight = 0
+	seen = map[string]int{}
+	for range 2000 {
+		seen[Choose(list, nil).ID]++
+	}
+	if seen["a"] < 800 || seen["b"] < 800 || seen["c"] > 0 {
+		t.Errorf("%v", seen)
+	}
+}
