@@ -42,14 +42,14 @@ type Try struct {
 	Status            int
 }
 
-// TriesText lists tries: deployment and status of each.
+// TriesText lists tries, in ASCII: deployment and status of each.
 func TriesText(list []Try) string {
 	var out []byte
 	for i, t := range list {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(out, t.Deployment...), ";status="...)
+		out = append(append(out, ascii(t.Deployment)...), ";status="...)
 		out = strconv.AppendInt(out, int64(t.Status), 10)
 	}
 	return string(out)

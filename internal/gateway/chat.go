@@ -279,7 +279,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		}
 		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = number(call.Retried), number(call.FellBack)
 		if len(call.Tries) > 0 {
-			h["X-Outcrop-Tries"] = []string{headerSafe(engine.TriesText(call.Tries))}
+			h["X-Outcrop-Tries"] = []string{engine.TriesText(call.Tries)}
 		}
 		h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
 	}
