@@ -30,6 +30,7 @@ func demo(ctx context.Context, args []string, s stdio, lookup env) (err error) {
 	f.StringVar(&o.port, "port", "4000", "port to listen on; 4000")
 	f.StringVar(&master, "master-key", "", "the master key; a new one for this run")
 	f.StringVar(&o.dataDir, "data-dir", "", "folder of the database; one that is removed at the end")
+	o.tls.flags(f, lookup)
 	f.BoolVar(&quiet, "quiet", false, "print the address only")
 	f.BoolVar(&o.detailedDebug, "detailed_debug", false, "log requests and answers with their bodies")
 	if err := f.parse(args); err != nil {

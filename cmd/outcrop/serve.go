@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,6 +34,7 @@ type serveOptions struct {
 	validate, version                bool
 	keepAlive                        int
 	dataDir                          string
+	tls                              tlsOptions
 }
 
 func serveFlags(o *serveOptions, s stdio, lookup env) *flags {
@@ -57,6 +59,7 @@ func serveFlags(o *serveOptions, s stdio, lookup env) *flags {
 	f.BoolVar(&o.version, "v", false, "")
 	f.IntVar(&o.keepAlive, "keepalive_timeout", 75, "seconds that an idle client connection is kept; 75")
 	f.StringVar(&o.dataDir, "data-dir", "", "folder of the database; that of the configuration, else the current one")
+	o.tls.flags(f, lookup)
 	for _, name := range []string{"num_workers", "granian_threads", "max_requests_before_restart", "limit_concurrency", "timeout_graceful_shutdown"} {
 		f.ignore(name, true)
 	}
@@ -164,13 +167,14 @@ type gatewayProcess struct {
 	ledger  *account.Ledger
 	server  *gateway.Server
 	host    string
+	out     io.Writer // for what is printed rather than logged
 	// warnings are what an operator should know of the deployments, by their ids.
 	warnings map[string][]string
 }
 
 // newGatewayProcess puts the parts together. This is the one place where they meet.
 func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (*gatewayProcess, error) {
-	g := &gatewayProcess{config: c, o: o, env: c.LookupEnv(lookup)}
+	g := &gatewayProcess{out: s.out, config: c, o: o, env: c.LookupEnv(lookup)}
 	if err := g.chooseHost(); err != nil {
 		return nil, err
 	}
@@ -262,11 +266,7 @@ func (g *gatewayProcess) openStore() {
 	if url := g.config.GeneralSettings.DatabaseURL.Reveal(); url != "" {
 		path = strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
 	} else {
-		dir := g.o.dataDir
-		if dir == "" && g.o.config != "" {
-			dir = filepath.Dir(g.o.config)
-		}
-		path = filepath.Join(dir, "outcrop.db")
+		path = filepath.Join(g.dataDir(), "outcrop.db")
 	}
 	store, err := sqlite.Open(context.Background(), path)
 	if err != nil {
@@ -276,10 +276,22 @@ func (g *gatewayProcess) openStore() {
 	g.store = store
 }
 
+// dataDir is the folder of what the gateway keeps.
+func (g *gatewayProcess) dataDir() string {
+	if g.o.dataDir == "" && g.o.config != "" {
+		return filepath.Dir(g.o.config)
+	}
+	return g.o.dataDir
+}
+
 func (g *gatewayProcess) storeReady() bool { return g.ledger != nil && g.ledger.Stats().Failure == nil }
 
 // run serves until ctx ends, then drains. ready is called with the address when requests are taken.
 func (g *gatewayProcess) run(ctx context.Context, ready func(address string)) error {
+	cert, authority, err := g.o.tls.certificate(g.dataDir(), g.host, g.logger)
+	if err != nil {
+		return errors.Join(err, g.close())
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(strings.Trim(g.host, "[]"), g.o.port))
 	if err != nil {
 		return errors.Join(listenError(g.host, g.o.port, err), g.close())
@@ -306,9 +318,19 @@ func (g *gatewayProcess) run(ctx context.Context, ready func(address string)) er
 		MaxHeaderBytes:    64<<10 - 4<<10, // net/http adds 4 KiB of its own
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}
+	protocols(server, cert)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	ready("http://" + listener.Addr().String())
+	scheme := "http://"
+	if cert == nil {
+		go func() { served <- server.Serve(listener) }()
+	} else {
+		scheme = "https://"
+		go func() { served <- server.ServeTLS(listener, "", "") }()
+	}
+	if authority != "" {
+		fmt.Fprintln(g.out, "AWS_CA_BUNDLE="+authority)
+	}
+	ready(scheme + listener.Addr().String())
 	select {
 	case err := <-served:
 		return errors.Join(err, g.close())

@@ -56,6 +56,7 @@ func simulate(ctx context.Context, args []string, s stdio) error {
 	}
 	bedrock := sim.New(o)
 	server := &http.Server{Handler: bedrock, ReadHeaderTimeout: 10 * time.Second}
+	protocols(server, nil)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintf(s.out, "simulated Bedrock is ready on http://%s (access key %s)\n", listener.Addr(), credentials.AccessKeyID)
