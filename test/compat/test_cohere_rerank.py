@@ -82,7 +82,7 @@ def test_cost_is_kept(gateway):
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-litellm-response-cost"] == "0.004"
     row = gateway.spend(answer.headers["x-litellm-call-id"])
-    assert (row["call_type"], row["spend"]) == ("arerank", 0.004)
+    assert (row["call_type"], row["spend"], row["queries"]) == ("arerank", 0.004, 2)
 
 
 def test_langchain(gateway):

@@ -90,7 +90,8 @@ def test_variation(gateway):
     )
     assert answer.status_code == 200, answer.text
     assert len(answer.json()["data"]) == 2
-    assert gateway.spend(answer.headers["x-litellm-call-id"])["spend"] == 0.12
+    row = gateway.spend(answer.headers["x-litellm-call-id"])
+    assert (row["call_type"], row["spend"], row["images_made"]) == ("aimage_variation", 0.12, 2)
 
 
 def test_refusals(client):

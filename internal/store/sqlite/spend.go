@@ -19,9 +19,10 @@ const columns = `litellm_call_id, entry, request_id, call_type, path, api_key, e
 	input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, completion_tokens, reasoning_tokens, total_tokens,
 	cache_split, usage_source, spend_pico, price_key, price_version,
 	http_status, error_kind, error_code, error_message, aws_exception, aws_request_id, stream, client_closed, losses,
-	startTime, completionStartTime, endTime, upstream_us, own_us`
+	startTime, completionStartTime, endTime, upstream_us, own_us,
+	input_images, queries, images_made, tries`
 
-const columnCount = 41
+const columnCount = 45
 
 // insertRow skips a row that is there already: a batch may be written again when nobody knows whether it was committed.
 //
@@ -91,6 +92,7 @@ func values(to []any, r *account.Record) error {
 		int64(r.Status), text(r.ErrorKind), text(r.ErrorCode), text(r.Message), text(r.AWSException), text(r.AWSRequestID),
 		r.Stream, r.ClientClosed, losses,
 		r.Start.UnixMicro(), firstToken, r.End.UnixMicro(), r.Upstream.Microseconds(), r.Own.Microseconds(),
+		u.Images, u.Queries, u.Made, text(r.Tries),
 	})
 	if n != columnCount {
 		return fmt.Errorf("%d values for %d columns", n, columnCount)
@@ -178,6 +180,7 @@ func scan(rows *sql.Rows) (account.Record, error) {
 		&r.Status, orEmpty{&r.ErrorKind}, orEmpty{&r.ErrorCode}, orEmpty{&r.Message}, orEmpty{&r.AWSException}, orEmpty{&r.AWSRequestID},
 		&r.Stream, &r.ClientClosed, &losses,
 		&start, &firstToken, &end, &upstream, &own,
+		&u.Images, &u.Queries, &u.Made, orEmpty{&r.Tries},
 	); err != nil {
 		return r, err
 	}

@@ -97,9 +97,11 @@ func fullRecord() account.Record {
 		Region: "us-east-1", Route: "converse", Tier: "default",
 		Usage: llm.Usage{
 			Input: 1000, Output: 500, CacheRead: 2000, CacheWrite5m: 3000, CacheWrite1h: 4000, Reasoning: 100, Total: 10500, CacheSplit: true, Estimated: true,
+			Images: 2, Queries: 3, Made: 4,
 		},
 		UsageSource: account.UsageEstimated, Cost: 46_350_000_001, CostKnown: true, PriceKey: "p", PriceVersion: "v",
 		Status: 200, AWSRequestID: "aws-1", Stream: true, ClientClosed: true,
+		Tries:  "d0;status=429",
 		Losses: []llm.Loss{{Path: "seed", Why: "unsupported"}},
 		Start:  start, FirstToken: start.Add(250 * time.Millisecond), End: start.Add(1500 * time.Millisecond),
 		Upstream: 1498766 * time.Microsecond, Own: 1234 * time.Microsecond,
@@ -360,7 +362,7 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 	equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "SELECT sum(spend_pico) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "PRAGMA integrity_check"), "ok")
-	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "1")
+	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "2")
 }
 
 func TestLedgerOnAStore(t *testing.T) {
