@@ -72,6 +72,9 @@ func NewKeys(master secret.Secret, header string) *Keys {
 	return k
 }
 
+// Header returns the name of the further header in which clients may send their key, empty if there is none.
+func (k *Keys) Header() string { return k.header }
+
 // Authenticate says who sent a request with these headers. The error, always of status 401, never holds a key.
 //
 // The key is hashed before it is compared, and the digests are compared in constant time: how long a refusal takes says

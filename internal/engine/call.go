@@ -76,6 +76,7 @@ type Call struct {
 
 	target                     *target
 	tries                      *tries
+	native                     bool // in AWS's own words
 	brought                    bool // the credentials are the client's own
 	cost                       account.Amount
 	costKnown                  bool

@@ -89,6 +89,7 @@ const maxTargets = 4096
 type mode string
 
 const (
+	modeAny       mode = "" // of requests in AWS's own words: AWS says what the model does
 	modeChat      mode = "chat"
 	modeEmbedding mode = "embedding"
 	modeRerank    mode = "rerank"
@@ -134,7 +135,7 @@ func (e *Engine) find(model string, want mode) (*target, []*router.Deployment, *
 // serves reports whether a target may do what is wanted. Which image model makes images and which changes them is the
 // codec's to say.
 func (t *target) serves(want mode) bool {
-	return t.mode == "" || t.mode == want || want == modeImage && t.mode == modeImageEdit
+	return want == modeAny || t.mode == "" || t.mode == want || want == modeImage && t.mode == modeImageEdit
 }
 
 // allCooling says when a deployment of a group will be used again.

@@ -200,7 +200,7 @@ func (e *Engine) another(call *Call, failed *llm.Error) (*router.Deployment, tim
 	if fresh != nil {
 		return fresh, 0
 	}
-	if isRefusal {
+	if isRefusal || call.native { // AWS's own clients try again themselves
 		return nil, 0
 	}
 	next := router.Choose(t.group, usable)

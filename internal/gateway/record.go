@@ -23,6 +23,9 @@ func (s *Server) finish(x *exchange) {
 		x.failure = failure
 	}
 	s.Engine.Settle(x.call, x.status, x.failure)
+	if x.cut {
+		panic(http.ErrAbortHandler) // net/http breaks the connection off, and logs nothing
+	}
 }
 
 // debugBody logs a body at debug level, cut where it is long and with credentials masked.

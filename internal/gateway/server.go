@@ -80,6 +80,8 @@ type exchange struct {
 	// status is what the client got; failure is why, when it is no success.
 	status  int
 	failure *llm.Error
+	// native says that AWS's own words are spoken; cut that the connection is broken off in the end.
+	native, cut bool
 }
 
 // ServeHTTP serves one request. Limits that need no knowledge of the caller come first, then the key, then the route.
@@ -91,8 +93,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Litellm-Version"] = s.version
 	defer s.finish(x)
 
+	native, isNative := nativeOf(r.URL.EscapedPath())
+	x.native = isNative
 	if err := tooLarge(r, s.MaxBody); err != nil {
 		x.fail(err)
+		return
+	}
+	if isNative {
+		caller, err := s.Keys.Authenticate(r.Header)
+		if err != nil {
+			x.fail(err)
+			return
+		}
+		x.call.Caller = caller
+		s.serveNative(x, native)
 		return
 	}
 	path, name, ok := canonical(r.URL.EscapedPath())
@@ -163,6 +177,10 @@ func clipPath(path string) string {
 
 // fail answers with an error, as JSON in OpenAI's shape.
 func (x *exchange) fail(err *llm.Error) {
+	if x.native {
+		x.failNative(err)
+		return
+	}
 	x.failure = err
 	x.status = err.Status()
 	h := x.w.Header()

@@ -167,6 +167,7 @@ def output_of(example: Example, url: str, folder: Path, env: dict[str, str]) -> 
     host, port = url.removeprefix("http://").split(":")
     if example.run.language == "python":
         env = env | {"OPENAI_BASE_URL": url + "/v1", "OPENAI_API_KEY": KEY}
+        env |= {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url + "/bedrock", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "anything"}
         command = [sys.executable, "-c", example.run.text]
     else:
         # curl alone goes elsewhere than printed: to the port that the system chose for this gateway.

@@ -130,6 +130,18 @@ type Call struct {
 	// Authorization is never taken from here: it would be somebody else's.
 	Header   http.Header
 	Timeouts Timeouts
+	// RawQuery is added to the path as it stands, in the place of Query.
+	RawQuery string
+	// Refused is filled with AWS's own words when AWS refuses the call; nil is not wanted.
+	Refused *Refused
+}
+
+// Refused is a refusal in AWS's own words.
+type Refused struct {
+	Status int
+	Header http.Header
+	// Body may be cut: AWS's are short.
+	Body []byte
 }
 
 // refusalBody is how much of an error's body is read.
@@ -213,6 +225,9 @@ func (c *Client) attempt(parent context.Context, call *Call, hash string, start 
 		if err != nil && parent.Err() != nil {
 			return nil, nil, failure(parent, ctx, err)
 		}
+		if call.Refused != nil {
+			*call.Refused = Refused{resp.StatusCode, resp.Header, body}
+		}
 		return nil, &refusal{r, resp.Header}, ErrorFrom(resp.StatusCode, resp.Header, body)
 	}
 	if call.Stream {
@@ -232,7 +247,7 @@ func (c *Client) request(ctx context.Context, call *Call, hash string) (*http.Re
 		return nil, &llm.Error{Kind: llm.KindInternal, Message: "the path of an upstream call is not escaped", Cause: err}
 	}
 	u.Path = plain
-	if len(call.Query) > 0 {
+	if u.RawQuery = call.RawQuery; len(call.Query) > 0 {
 		u.RawQuery = call.Query.Encode()
 	}
 	header := make(http.Header, len(c.signed)+len(c.unsigned)+len(call.Header)+6)

@@ -74,6 +74,7 @@ type Frames struct {
 	start, end int
 	err        error
 	requestID  string
+	passes     bool // the bytes matter to somebody else, whatever they are as frames
 	// known are the headers of the last frame, checked, and where the values are in them that a frame notes. Nearly all
 	// frames of a stream have the same headers: those need not be gone through again.
 	known          []byte
@@ -135,6 +136,11 @@ func (f *Frames) fail(err error) error {
 		f.err = io.EOF
 	case errors.Is(err, io.EOF):
 		f.err = &llm.Error{Kind: llm.KindUpstream, Message: "upstream stream ended early", Cause: io.ErrUnexpectedEOF}
+	case errors.Is(err, ErrFrame) && f.passes:
+		if _, err := io.Copy(io.Discard, f.r); err != nil {
+			return f.fail(err)
+		}
+		f.err = io.EOF
 	case errors.Is(err, ErrFrame):
 		f.err = &llm.Error{Kind: llm.KindUpstream, Message: "upstream stream ended early: a frame is corrupt", Cause: err}
 	default:

@@ -74,6 +74,28 @@ func (r *Reply) Frames() *Frames {
 	return f
 }
 
+// Relay is Frames that hand over the bytes of the answer as they come, before they are read as frames, the same bytes in the
+// same order. Behind frames that cannot be read the bytes are handed over all the same.
+func (r *Reply) Relay(to func([]byte)) *Frames {
+	f := NewFrames(&relay{from: (*streamBody)(r), to: to}, r.Close)
+	f.requestID, f.passes = r.RequestID, true
+	return f
+}
+
+// relay shows what is read to somebody else.
+type relay struct {
+	from io.Reader
+	to   func([]byte)
+}
+
+func (r *relay) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if n > 0 {
+		r.to(p[:n])
+	}
+	return n, err
+}
+
 // streamBody is a reply's body whose reads the watch knows of.
 type streamBody Reply
 
