@@ -120,6 +120,9 @@ type Model struct {
 	// embedding.
 	Context    int64 `json:"context,omitempty"`
 	MaxOutput  int64 `json:"max_output,omitempty"`
+	// QuotaBurn is how many tokens of AWS's quota a token of the answer uses, if not one (Bedrock User Guide, "How tokens are
+	// counted").
+	QuotaBurn  int64 `json:"quota_burn,omitempty"`
 	Dimensions int64 `json:"dimensions,omitempty"`
 	// EndOfLife is the day on which AWS ends the model, YYYY-MM-DD.
 	EndOfLife string `json:"end_of_life,omitempty"`

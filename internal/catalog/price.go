@@ -68,6 +68,9 @@ type Price struct {
 	Guardrail map[string]Rate
 }
 
+// TokenPair returns what a token of a prompt and one of an answer cost together, in pico-dollars.
+func (p *Price) TokenPair() float64 { return float64(p.Input.Pico + p.Output.Pico) }
+
 // batch is the tier of batch jobs.
 const batch = "batch"
 

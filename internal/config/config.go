@@ -169,15 +169,25 @@ type LitellmParams struct {
 
 	// Weight is the deployment's share when its group is shuffled. Default: rpm, else tpm, else equal shares.
 	Weight *float64 `yaml:"weight" check:"not-negative"`
-	// RPM is the deployment's quota of requests per minute. It weighs the shuffle; it is not enforced.
+	// RPM is the deployment's quota of requests per minute: it weighs the shuffle, and another deployment is used while the
+	// quota is used up. It is enforced with enforce_model_rate_limits in router_settings.optional_pre_call_checks.
 	RPM *int `yaml:"rpm" check:"not-negative"`
-	// TPM is the deployment's quota of tokens per minute. It weighs the shuffle; it is not enforced.
+	// TPM is its quota of tokens per minute as AWS counts them: input, tokens written to a cache, and max_tokens while a call
+	// runs; then the real output, five times for Claude from 3.7 on.
 	TPM *int `yaml:"tpm" check:"not-negative"`
+	// ITPM is its quota of tokens of prompts per minute.
+	ITPM *int `yaml:"itpm" check:"not-negative"`
+	// OTPM is its quota of tokens of answers per minute.
+	OTPM *int `yaml:"otpm" check:"not-negative"`
+	// RPD is its quota of requests per day.
+	RPD *int `yaml:"rpd" check:"not-negative"`
+	// TPD is its quota of tokens per day.
+	TPD *int `yaml:"tpd" check:"not-negative"`
 	// Order ranks the deployments of a group: the lowest is used while it works.
 	Order *int `yaml:"order"`
 	// Tags are what requests can ask for with tag filtering.
 	Tags []string `yaml:"tags"`
-	// MaxParallelRequests bounds the calls in flight to this deployment. Default: no bound.
+	// MaxParallelRequests bounds the calls in flight to this deployment. Default: router_settings.default_max_parallel_requests.
 	MaxParallelRequests *int `yaml:"max_parallel_requests" check:"not-negative"`
 	// MaxBudget is what the deployment may cost in one budget_duration, in USD. Default: no bound.
 	MaxBudget *float64 `yaml:"max_budget" check:"not-negative"`
@@ -208,6 +218,12 @@ type ModelInfo struct {
 	MaxInputTokens *int `yaml:"max_input_tokens" check:"not-negative"`
 	// MaxOutputTokens is the same as max_tokens, and wins over it.
 	MaxOutputTokens *int `yaml:"max_output_tokens" check:"not-negative"`
+	// Tags are those of litellm_params, too.
+	Tags []string `yaml:"tags"`
+	// AllowedFails replaces the router's for this deployment, which is then left alone even if its group has no other.
+	AllowedFails *int `yaml:"allowed_fails" check:"not-negative"`
+	// CooldownTime is how long it is left alone. Default: the router's.
+	CooldownTime time.Duration `yaml:"cooldown_time" check:"not-negative"`
 	// GuardrailOverridable lets a client replace a guardrailConfig of litellm_params. Default: false.
 	GuardrailOverridable bool `yaml:"guardrail_overridable"`
 	// Prices replace the catalogue's, as in litellm_params, which wins.
@@ -270,8 +286,31 @@ type ModelGroupSettings struct {
 
 // RouterSettings holds how a deployment of a model group is chosen and how long it may take.
 type RouterSettings struct {
-	// RoutingStrategy is simple-shuffle: a random deployment of the group, by weight. Default: simple-shuffle.
+	// RoutingStrategy chooses among the deployments of a group: simple-shuffle (at random, by weight), least-busy (fewest calls
+	// under way), latency-based-routing (fastest of late), usage-based-routing or usage-based-routing-v2 (fewest tokens in
+	// the minute), cost-based-routing (cheapest), headroom (largest share of its quota left). Default: simple-shuffle.
 	RoutingStrategy string `yaml:"routing_strategy" check:"strategy"`
+	// RoutingStrategyArgs tune latency-based-routing: lowest_latency_buffer lets those share the traffic that are slower than
+	// the fastest by this share.
+	RoutingStrategyArgs RoutingStrategyArgs `yaml:"routing_strategy_args"`
+	// EnablePreCallChecks looks before a call whether a deployment's context window and abilities suffice for it.
+	EnablePreCallChecks bool `yaml:"enable_pre_call_checks"`
+	// OptionalPreCallChecks are further rules: enforce_model_rate_limits (a quota is never exceeded), session_affinity (calls
+	// with one x-litellm-session-id stay together), deployment_affinity (those of one user or key do), prompt_caching (which
+	// is on anyway, see cache_aware_routing).
+	OptionalPreCallChecks []string `yaml:"optional_pre_call_checks" check:"pre-call"`
+	// DeploymentAffinityTTL is how long a session or a caller is remembered. Default: 1 h.
+	DeploymentAffinityTTL time.Duration `yaml:"deployment_affinity_ttl_seconds" check:"not-negative"`
+	// CacheAwareRouting keeps a conversation with cache points at the deployment that holds its prefix, for as long as AWS
+	// does. Default: true.
+	CacheAwareRouting *bool `yaml:"cache_aware_routing"`
+	// EnableTagFiltering sends requests with tags to the deployments that have them. Requests without tags, and those whose tags
+	// none has, go to those tagged default; requests without tags else to those without.
+	EnableTagFiltering bool `yaml:"enable_tag_filtering"`
+	// TagFilteringMatchAny is content with one of a request's tags, instead of all. Default: true.
+	TagFilteringMatchAny *bool `yaml:"tag_filtering_match_any"`
+	// DefaultMaxParallelRequests bounds the calls in flight to each deployment that has no bound of its own. Default: none.
+	DefaultMaxParallelRequests *int `yaml:"default_max_parallel_requests" check:"not-negative"`
 	// ModelGroupAlias gives further names to model groups: {name: group}, or {name: {model: group, hidden: true}}.
 	ModelGroupAlias Aliases `yaml:"model_group_alias"`
 	// NumRetries is how many further tries a failed call gets in its model group. Default: that of litellm_settings, else 2.
@@ -291,6 +330,15 @@ type RouterSettings struct {
 	AllowedFails *int `yaml:"allowed_fails" check:"not-negative"`
 	// CooldownTime is how long it is left alone, if AWS does not say. Default: 5 s.
 	CooldownTime time.Duration `yaml:"cooldown_time" check:"not-negative"`
+	// AllowedFailsPolicy is allowed_fails by the class of the failure: {RateLimitErrorAllowedFails: 100, …}.
+	AllowedFailsPolicy FailureCounts `yaml:"allowed_fails_policy"`
+	// RetryAfter is the least time before the same deployment is asked again. Default: 0.5 s, twice as long each time.
+	RetryAfter time.Duration `yaml:"retry_after" check:"not-negative"`
+	// HedgeAfter asks a second deployment of the group when the first has not begun to answer for so long; whichever answers
+	// first is used, and the other call ends. Default: off.
+	HedgeAfter time.Duration `yaml:"hedge_after" check:"not-negative"`
+	// HedgeMaxPercent is how many of a hundred calls may be asked twice. Default: 5.
+	HedgeMaxPercent *float64 `yaml:"hedge_max_percent" check:"not-negative"`
 	// RetryPolicy is num_retries by the class of the failure: {RateLimitErrorRetries: 3, …}.
 	RetryPolicy FailureCounts `yaml:"retry_policy"`
 	// ModelGroupRetryPolicy is retry_policy by model group.
@@ -307,6 +355,12 @@ type RouterSettings struct {
 	ConnectTimeout time.Duration `yaml:"connect_timeout" check:"not-negative"`
 	// FirstByteTimeout bounds the wait for the answer's headers. Default: the timeout of the call.
 	FirstByteTimeout time.Duration `yaml:"first_byte_timeout" check:"not-negative"`
+}
+
+// RoutingStrategyArgs tune a strategy.
+type RoutingStrategyArgs struct {
+	// LowestLatencyBuffer is a share: 0.5 is 50 % slower.
+	LowestLatencyBuffer float64 `yaml:"lowest_latency_buffer" check:"not-negative"`
 }
 
 // GeneralSettings holds what concerns the server itself.

@@ -148,6 +148,9 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		l.headers(n, path, p)
 	case *[]string:
 		l.strings(n, path, p)
+		if slices.Contains(checks, "pre-call") {
+			l.checkPreCall(n, path)
+		}
 	case *TLSVerify:
 		l.tlsVerify(n, path, p, checks)
 	case *SessionTags:
@@ -160,6 +163,8 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		l.aliases(n, path, p)
 	case *ModelGroupSettings:
 		l.section(n, path, SectionGroups, p, nil)
+	case *RoutingStrategyArgs:
+		l.section(n, path, SectionStrategy, p, nil)
 	case *bool:
 		b, ok := truth(n)
 		if !ok {

@@ -84,7 +84,7 @@ func (c *Config) LookupEnv(process func(string) (string, bool)) func(string) (st
 // fill sets what the file left out.
 func (c *Config) fill() {
 	r, g := &c.RouterSettings, &c.GeneralSettings
-	r.RoutingStrategy = cmp.Or(r.RoutingStrategy, simpleShuffle)
+	r.RoutingStrategy = cmp.Or(r.RoutingStrategy, "simple-shuffle")
 	r.Timeout = cmp.Or(r.Timeout, c.LitellmSettings.RequestTimeout, defaultTimeout)
 	r.StreamIdleTimeout = cmp.Or(r.StreamIdleTimeout, defaultStreamIdleTimeout)
 	r.ConnectTimeout = cmp.Or(r.ConnectTimeout, defaultConnectTimeout)

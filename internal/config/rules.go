@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -11,13 +12,16 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/secret"
 )
 
-// simpleShuffle is the one routing strategy.
-const simpleShuffle = "simple-shuffle"
-
 var (
-	// strategies are LiteLLM's routing strategies.
+	// strategies are LiteLLM's routing strategies, and headroom.
 	strategies = []string{
-		simpleShuffle, "least-busy", "latency-based-routing", "usage-based-routing", "usage-based-routing-v2", "cost-based-routing",
+		"simple-shuffle", "least-busy", "latency-based-routing", "usage-based-routing", "usage-based-routing-v2", "cost-based-routing", "headroom",
+	}
+	// preCallChecks are LiteLLM's; those that are false are not done.
+	preCallChecks = map[string]bool{
+		"prompt_caching": true, "session_affinity": true, "deployment_affinity": true, "enforce_model_rate_limits": true,
+		"forward_client_headers_by_model_group": true, // by litellm_settings.model_group_settings
+		"responses_api_deployment_check":        false, "encrypted_content_affinity": false, "router_budget_limiting": false,
 	}
 	// servedModes are those of the modes that there are endpoints for.
 	servedModes = []string{"chat", "completion", "embedding", "rerank", "image_generation", "image_edit"}
@@ -90,9 +94,6 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		case "strategy":
 			if !slices.Contains(strategies, s) {
 				l.add(Error, n.at, path, Nearest(s, strategies), "unknown %s %s", name, n.quote())
-			} else if s != simpleShuffle {
-				l.warnf(n.at, path, "%s %s is not there yet: %s is used", name, s, simpleShuffle)
-				return false
 			}
 		}
 		if len(l.list) > before && l.list[len(l.list)-1].Severity == Error {
@@ -100,6 +101,17 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		}
 	}
 	return true
+}
+
+// checkPreCall complains about rules for the choice of a deployment that are not there.
+func (l *loader) checkPreCall(n *node, path string) {
+	for _, item := range n.items {
+		if done, known := preCallChecks[item.text]; !known {
+			l.add(Error, item.at, path, Nearest(item.text, slices.Sorted(maps.Keys(preCallChecks))), "unknown %s %s", lastKey(path), item.quote())
+		} else if !done {
+			l.warnf(item.at, path, "%s is not there yet", item.text)
+		}
+	}
 }
 
 // checkURL checks the address of a service.

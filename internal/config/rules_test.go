@@ -55,7 +55,7 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 		complains(t, text, nil, want...)
 	}
 	f(inSection("litellm_settings", "num_retries_per_request: 3", "cache: true", "turn_off_message_logging: true"),
-		"config.yaml:3:3: warning: Outcrop does not have num_retries_per_request in litellm_settings: failed calls are not retried yet",
+		"config.yaml:3:3: warning: Outcrop does not have num_retries_per_request in litellm_settings: write num_retries",
 		"config.yaml:4:3: warning: Outcrop does not have cache in litellm_settings: answers are not cached yet",
 		"config.yaml:5:3: note: turn_off_message_logging in litellm_settings has no effect: contents and keys are never logged, unless --detailed_debug asks for contents")
 	f(inSection("litellm_settings", "cache: false", "callbacks: ~"))
@@ -72,8 +72,12 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 	f(inSection("general_settings", "database_url: sqlite:/data/outcrop.db"))
 	f(inSection("general_settings", "database_url: mysql://h/db"),
 		"config.yaml:3:17: error: database_url must begin with sqlite: or postgresql://")
-	f(inSection("router_settings", "routing_strategy: least-busy"),
-		"config.yaml:3:21: warning: routing_strategy least-busy is not there yet: simple-shuffle is used")
+	f(inSection("router_settings", "routing_strategy: least-busy"))
+	f(inSection("router_settings", "routing_strategy_args: {lowest_latency_buffer: 0.5, ttl: 60}"),
+		"config.yaml:3:55: note: ttl in routing_strategy_args has no effect: what is known of a latency fades by itself")
+	f(inSection("router_settings", "optional_pre_call_checks: [prompt_caching, router_budget_limiting, session_afinity]"),
+		"config.yaml:3:46: warning: router_budget_limiting is not there yet",
+		`config.yaml:3:70: error: unknown optional_pre_call_checks "session_afinity"; did you mean "session_affinity"?`)
 	f(inSection("router_settings", "routing_strategy: simple-shufle"),
 		`config.yaml:3:21: error: unknown routing_strategy "simple-shufle"; did you mean "simple-shuffle"?`)
 	f(model("vertex_project: p", "input_cost_per_token_flex: 1"),

@@ -10,7 +10,7 @@ import (
 // structs are the sections that have a struct.
 var structs = map[Section]any{
 	SectionParams: &LitellmParams{}, SectionInfo: &ModelInfo{}, SectionLitellm: &LitellmSettings{},
-	SectionGroups: &ModelGroupSettings{}, SectionRouter: &RouterSettings{}, SectionGeneral: &GeneralSettings{},
+	SectionGroups: &ModelGroupSettings{}, SectionStrategy: &RoutingStrategyArgs{}, SectionRouter: &RouterSettings{}, SectionGeneral: &GeneralSettings{},
 	SectionEntry: &Deployment{},
 }
 
@@ -55,7 +55,7 @@ func TestEverySupportedSettingHasAField(t *testing.T) {
 
 func TestEveryCheckIsKnown(t *testing.T) {
 	known := []string{
-		"", "no-comma", "region", "role", "session-name", "url", "service", "header", "disconnect", "mode", "strategy", "message", "template", "roles", "mark", "betas",
+		"", "no-comma", "region", "role", "session-name", "url", "service", "header", "disconnect", "mode", "strategy", "pre-call", "message", "template", "roles", "mark", "betas",
 		"not-negative", "positive",
 	}
 	for s, dst := range structs {

@@ -50,6 +50,10 @@ type Call struct {
 	Retries                                      *int
 	Fallbacks, ContextFallbacks, FilterFallbacks []Fallback
 	NoFallbacks                                  bool
+	// Session is the client's own name for the conversation that the call belongs to. Regions are those that may answer it:
+	// names, or geographies such as eu; nil is any.
+	Session string
+	Regions []string
 
 	// Deployment is the one that was chosen, with the model that it stands for.
 	Deployment *router.Deployment
@@ -66,8 +70,11 @@ type Call struct {
 	Tier string
 	// ClientClosed says that the client went away before the answer was complete.
 	ClientClosed bool
-	// Tries are those that failed. Retried counts the further tries within a group, FellBack those of other groups, of which
+	// Tries are the tries that failed. Retried counts the further tries within a group, FellBack those of other groups, of which
 	// Fallback is the last: the name that stands in for the one that was asked for.
+	// Why is the reason for which its deployment was chosen, in a word; Skipped are the others and why it was none of them.
+	Why     string
+	Skipped []Skipped
 	Tries             []Try
 	Retried, FellBack int
 	Fallback          string
@@ -75,6 +82,7 @@ type Call struct {
 	Warning string
 
 	target                     *target
+	place                      place
 	tries                      *tries
 	native                     bool // in AWS's own words
 	brought                    bool // the credentials are the client's own

@@ -50,6 +50,7 @@ type part struct {
 // split makes the parts of a call. first is the plan of its first prompt; the others are encoded here, each once. The
 // caller releases the parts.
 func (e *Engine) split(call *Call, first *plan) (*parts, *llm.Error) {
+	call.leave() // the parts take places of their own
 	ps := &parts{list: make([]part, 0, call.choices())}
 	p := first
 	for i := range max(len(call.Prompts), 1) {
@@ -66,7 +67,7 @@ func (e *Engine) split(call *Call, first *plan) (*parts, *llm.Error) {
 		}
 		for range max(r.N, 1) {
 			c := *call
-			c.Request = r
+			c.Request, c.place = r, place{}
 			if len(call.Prompts) > 1 {
 				c.tries = call.tries.part(call.Prompts[i : i+1])
 			} else {
@@ -93,9 +94,11 @@ func (ps *parts) release() {
 
 // upstreamCalls makes a part of each body. The caller releases the parts.
 func upstreamCalls(call *Call, t *target, header http.Header, bodies [][]byte) *parts {
+	call.leave() // the parts take places of their own
 	ps := &parts{list: make([]part, len(bodies)), plans: make([]*plan, len(bodies))}
 	for i, b := range bodies {
 		c := *call
+		c.place = place{}
 		c.Request, c.tries = copyOf(call.Request), call.tries.part(nil)
 		ps.plans[i] = newPlan(t, header, b)
 		ps.list[i] = part{call: &c, plan: ps.plans[i]}

@@ -32,7 +32,7 @@ func (e *Engine) Embed(ctx context.Context, call *Call) (*llm.Embeddings, *llm.E
 	vectors := make([]llm.Vector, len(call.Request.Embed.Inputs))
 	failure := e.each(ps, cancel, func(i int) *llm.Error {
 		p := &ps.list[i]
-		return e.attempt(ctx, p.call, e.replanned(p, func(c *Call) (*plan, *llm.Error) {
+		return e.attempt(ctx, p.call, false, e.replanned(p, func(c *Call) (*plan, *llm.Error) {
 			var header http.Header
 			again, header, failed := e.encodeInputs(c)
 			switch {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -66,6 +67,7 @@ type Engine struct {
 	targets sync.Map // targetKey → *target
 	count   atomic.Int64
 	drains  chan struct{}
+	pins    pins
 	warned  sync.Map // what was logged once: deployment id and warning → true
 }
 
@@ -83,10 +85,13 @@ func New(o Options) *Engine {
 	if o.ImageConcurrency <= 0 {
 		o.ImageConcurrency = 4
 	}
+	if o.Routing.Strategy == "" {
+		o.Routing.Strategy = router.Shuffle
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{o: o, drains: make(chan struct{}, o.MaxDrains)}
+	return &Engine{o: o, drains: make(chan struct{}, o.MaxDrains), pins: pins{seed: maphash.MakeSeed()}}
 }
 
 // maxAnswer bounds a whole answer of AWS's: the largest hold images.
@@ -109,7 +114,7 @@ func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Erro
 
 // answer makes upstream calls until one is answered, the first of them by a plan that is there already.
 func (e *Engine) answer(ctx context.Context, call *Call, p *plan) (resp *llm.Response, failed *llm.Error) {
-	failed = e.attempt(ctx, call, e.planned(call, p, func(p *plan) (failed *llm.Error) {
+	failed = e.attempt(ctx, call, false, e.planned(call, p, func(p *plan) (failed *llm.Error) {
 		resp, failed = e.answerOnce(ctx, call, p)
 		return failed
 	}))
@@ -182,14 +187,17 @@ func (e *Engine) ChatStream(ctx context.Context, call *Call) (Stream, *llm.Error
 		leave()
 		return nil, failed
 	}
-	s.leave = leave
+	s.leave = func() {
+		call.done()
+		leave()
+	}
 	return s, nil
 }
 
 // open makes upstream calls until one is answered by a stream that has begun to say something: one that breaks before that
 // is tried elsewhere, since the client has seen nothing of it.
 func (e *Engine) open(ctx context.Context, call *Call, p *plan) (s *stream, failed *llm.Error) {
-	failed = e.attempt(ctx, call, e.planned(call, p, func(p *plan) *llm.Error {
+	failed = e.attempt(ctx, call, true, e.planned(call, p, func(p *plan) *llm.Error {
 		opened, failed := e.openOnce(ctx, call, p)
 		if failed != nil {
 			return failed
@@ -205,6 +213,9 @@ func (e *Engine) open(ctx context.Context, call *Call, p *plan) (s *stream, fail
 		s = opened
 		return nil
 	}))
+	if failed == nil {
+		s.leave = call.done
+	}
 	return s, failed
 }
 

@@ -32,7 +32,7 @@ func (e *Engine) Images(ctx context.Context, call *Call) (*llm.Images, *llm.Erro
 	made := make([]*llm.Images, len(ps.list))
 	failure := e.each(ps, cancel, func(i int) *llm.Error {
 		p, j := &ps.list[i], job
-		return e.attempt(ctx, p.call, e.replanned(p, func(c *Call) (*plan, *llm.Error) {
+		return e.attempt(ctx, p.call, false, e.replanned(p, func(c *Call) (*plan, *llm.Error) {
 			again, header, failed := e.encodeImages(c)
 			switch {
 			case failed != nil:

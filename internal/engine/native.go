@@ -48,7 +48,7 @@ func (e *Engine) Native(ctx context.Context, call *Call, n *Native) (reply *Nati
 		return nil, nil, failed
 	}
 	ctx, leave := e.upstream(ctx, call)
-	failed = e.attempt(ctx, call, func() (failed *llm.Error) {
+	failed = e.attempt(ctx, call, true, func() (failed *llm.Error) {
 		reply, refused, failed = e.sendNative(ctx, call, n)
 		return failed
 	})
@@ -56,7 +56,10 @@ func (e *Engine) Native(ctx context.Context, call *Call, n *Native) (reply *Nati
 		leave()
 		return nil, refused, failed
 	}
-	reply.leave = leave
+	reply.leave = func() {
+		call.done()
+		leave()
+	}
 	return reply, nil, nil
 }
 

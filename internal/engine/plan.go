@@ -40,12 +40,15 @@ func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
 
 // choose finds the deployment for a call, completes the request with its defaults and rules, and fetches its files.
 func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
-	t, group, failed := e.find(call.Request.Model, want)
+	q, failed := e.query(call.Request.Model, want)
 	if failed != nil {
 		return failed
 	}
-	call.tries = newTries(call.Request, want)
-	call.tries.group = group
+	call.tries = newTries(call.Request, q)
+	t, none := e.pick(call, &q)
+	if none != nil { // another model may stand in
+		return e.goOn(ctx, call, none)
+	}
 	return e.take(ctx, call, t)
 }
 

@@ -29,7 +29,7 @@ func (e *Engine) Rerank(ctx context.Context, call *Call) (*llm.Ranking, *llm.Err
 	ctx, leave := e.upstream(ctx, call)
 	defer leave()
 	var found *llm.Ranking
-	failed := e.attempt(ctx, call, func() (failed *llm.Error) {
+	failed := e.attempt(ctx, call, false, func() (failed *llm.Error) {
 		found, failed = e.rank(ctx, call)
 		return failed
 	})

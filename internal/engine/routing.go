@@ -3,6 +3,7 @@ package engine
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -24,6 +25,38 @@ type Routing struct {
 	Default                                      []Fallback
 	// MaxFallbacks bounds how many are asked for one call; 0 means 5.
 	MaxFallbacks int
+	// AllowedFails says by the class of a failure how many a minute may have; a class that it lacks follows Cooldown.
+	AllowedFails map[FailureClass]int
+	// RetryAfter is the least time before a deployment is asked again.
+	RetryAfter time.Duration
+
+	// Strategy chooses among the deployments of a group; empty is simple-shuffle. LatencyBuffer lets those share the traffic
+	// that are slower than the fastest by this share of its latency.
+	Strategy      router.Strategy
+	LatencyBuffer float64
+	// Affinity says what keeps calls at one deployment.
+	Affinity Affinity
+	// EnforceLimits refuses calls for which no deployment has quota left; else the limits only say where to go.
+	EnforceLimits bool
+	// PreCallChecks looks before a call whether it fits the context window and the abilities of a deployment.
+	PreCallChecks bool
+	// Hedge asks a second deployment when the first is slow.
+	Hedge Hedge
+	// TagFiltering sends requests to the deployments with all of their tags; TagsMatchAny is content with one of them.
+	TagFiltering, TagsMatchAny bool
+}
+
+// Hedge says when a call is asked a second time elsewhere while the first is still under way.
+type Hedge struct {
+	// After is how long the first may take to begin its answer; 0 asks nobody twice.
+	After time.Duration
+	// Share is which share of all calls may be asked twice.
+	Share float64
+}
+
+// enforces reports whether configured quotas are never exceeded.
+func (o *Routing) enforces() bool {
+	return o.EnforceLimits || o.Strategy == router.Usage || o.Strategy == router.UsageV2
 }
 
 // Fallback is a model to ask in the place of another.
@@ -84,6 +117,9 @@ func (o *Routing) tries(call *Call) bool {
 func (o *Routing) retries(call *Call, group string, failed *llm.Error) int {
 	if call.Retries != nil {
 		return *call.Retries
+	}
+	if d := call.Deployment; d != nil && d.Retries != nil {
+		return *d.Retries
 	}
 	class := classOf(failed)
 	if n, ok := o.Groups[group][class]; ok {

@@ -42,6 +42,7 @@ func (c *Call) UpstreamTime() time.Duration {
 
 // Settle ends a call: one record for the books and one line for the log. status is what the client got.
 func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
+	call.leave()
 	end := time.Now()
 	r := account.Record{
 		CallID: call.ID, Type: call.Type, Path: call.Path, KeyHash: call.Caller.KeyHash,

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/embed"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/image"
@@ -26,7 +24,9 @@ type target struct {
 	stream     string // path of the stream's; the same for what cannot stream
 	streams    bool   // answers come as events
 	mode       mode   // of the model, empty if it is not known
-	health     *router.Health
+	state      *router.State
+	rules      router.Rules // when it is left alone
+	limited    bool         // its quotas are configured
 	price      catalog.Price
 	priced     bool
 	warning    string
@@ -108,52 +108,10 @@ func modeOf(said string) mode {
 	return mode(said)
 }
 
-// find returns a target for the model that a client asked for and wants something of, and the deployments that it was drawn
-// from.
-func (e *Engine) find(model string, want mode) (*target, []*router.Deployment, *llm.Error) {
-	list, matched, err := e.o.Router.Group(model, e.o.Catalog.Knows)
-	if err != nil {
-		return nil, nil, e.unknown(model)
-	}
-	d := list[0]
-	if len(list) > 1 {
-		if d = router.Choose(list, e.usable(model)); d == nil {
-			return nil, nil, e.allCooling(model, list, matched)
-		}
-	}
-	t, failed := e.known(d, matched)
-	if failed != nil {
-		return nil, nil, failed
-	}
-	if !t.serves(want) {
-		return nil, nil, otherMode(t.deployment.Ref.ID, want, t.mode)
-	}
-	t.health.Claim(time.Now())
-	return t, list, nil
-}
-
 // serves reports whether a target may do what is wanted. Which image model makes images and which changes them is the
 // codec's to say.
 func (t *target) serves(want mode) bool {
 	return want == modeAny || t.mode == "" || t.mode == want || want == modeImage && t.mode == modeImageEdit
-}
-
-// allCooling says when a deployment of a group will be used again.
-func (e *Engine) allCooling(model string, list []*router.Deployment, matched string) *llm.Error {
-	wait := time.Duration(0)
-	now := time.Now()
-	for _, d := range list {
-		if t, ok := e.targets.Load(targetKey{d, matched}); ok {
-			if left := t.(*target).health.Cooling(now); left > 0 && (wait == 0 || left < wait) { //nolint:forcetypeassert // the map holds nothing else
-				wait = left
-			}
-		}
-	}
-	seconds := max(1, int(wait.Round(time.Second)/time.Second))
-	return &llm.Error{
-		Kind: llm.KindRateLimit, Code: "no_deployments_available", RetryAfter: time.Duration(seconds) * time.Second,
-		Message: "No deployments available for selected model, Try again in " + strconv.Itoa(seconds) + " seconds. Passed model=" + model,
-	}
 }
 
 // otherMode says that a model is for something else, and where that is.
@@ -165,12 +123,13 @@ func otherMode(id string, want, is mode) *llm.Error {
 	return &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: message}
 }
 
+// targetOf returns the first target of a name.
 func (e *Engine) targetOf(model string) (*target, *llm.Error) {
-	d, matched, err := e.o.Router.Pick(model, e.o.Catalog.Knows)
+	list, matched, err := e.o.Router.Group(model, e.o.Catalog.Knows)
 	if err != nil {
 		return nil, e.unknown(model)
 	}
-	return e.known(d, matched)
+	return e.known(list[0], matched)
 }
 
 // known returns the target of a deployment.
@@ -183,7 +142,7 @@ func (e *Engine) known(d *router.Deployment, matched string) (*target, *llm.Erro
 	if failed != nil {
 		return nil, failed
 	}
-	t.key, t.health = key, &router.Health{}
+	t.key, t.state = key, &router.State{}
 	if e.count.Add(1) <= maxTargets {
 		kept, _ := e.targets.LoadOrStore(key, t)
 		return kept.(*target), nil //nolint:forcetypeassert // as above
@@ -268,6 +227,7 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	}
 	t.attributed = attributes(t.connection)
 	e.value(t)
+	e.bound(t)
 	return t, nil
 }
 
@@ -278,6 +238,24 @@ func (e *Engine) value(t *target) {
 	if len(d.Prices) > 0 {
 		t.price = catalog.Override(t.price, d.Prices)
 		t.priced = true
+	}
+}
+
+// bound sets what a target is measured by: its quotas, and when it is left alone.
+func (e *Engine) bound(t *target) {
+	d := t.deployment
+	if m := d.Ref.Model; m != nil && d.Limits.Burn == 0 {
+		d.Limits.Burn = m.QuotaBurn
+	}
+	own := d.Limits
+	own.Burn = 0
+	t.limited = own != router.Limits{}
+	t.rules = e.o.Routing.Cooldown
+	if d.AllowedFails != nil {
+		t.rules.AllowedFails, t.rules.Own = *d.AllowedFails, true
+	}
+	if d.Cooldown > 0 {
+		t.rules.Cooldown = d.Cooldown
 	}
 }
 

@@ -44,7 +44,11 @@ func TestWildcardsAreFilledIn(t *testing.T) {
 	}
 	f := func(name, code string) {
 		t.Helper()
-		if _, _, failed := e.find(name, modeChat); failed == nil || failed.Code != code {
+		q, failed := e.query(name, modeChat)
+		if failed == nil {
+			_, failed = e.pick(said(name, "hi"), &q)
+		}
+		if failed == nil || failed.Code != code {
 			t.Errorf("%s: %+v", name, failed)
 		}
 	}

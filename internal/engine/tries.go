@@ -17,15 +17,13 @@ import (
 
 // tries is what a call, or one of its parts, knows of the tries that it took.
 type tries struct {
-	want mode
 	// asked is the request as the client sent it: every deployment completes it anew.
 	asked llm.Request
-	// name is the group that is asked now, group its deployments.
-	name  string
-	group []*router.Deployment
-	// tried are those deployments of the group that have failed.
-	tried   []*router.Deployment
+	// query is what is looked for now; it skips the deployments that have failed.
+	query   query
 	retries int // in this group
+	// lastFailed is the deployment that was tried last.
+	lastFailed *router.Deployment
 	// queue are the fallbacks that are left; queued says that they have been chosen.
 	queue  []Fallback
 	queued bool
@@ -40,9 +38,11 @@ type Try struct {
 	// Deployment is the id of the deployment, Group its group; Status is what came of it, as HTTP's.
 	Deployment, Group string
 	Status            int
+	// Why is the reason for which the deployment was chosen, Error AWS's name of the failure, if it has one.
+	Why, Error string
 }
 
-// TriesText lists tries, in ASCII: deployment and status of each.
+// TriesText lists tries, in ASCII: of each the deployment, why it was chosen, and what came of it.
 func TriesText(list []Try) string {
 	var out []byte
 	for i, t := range list {
@@ -51,13 +51,19 @@ func TriesText(list []Try) string {
 		}
 		out = append(append(out, ascii(t.Deployment)...), ";status="...)
 		out = strconv.AppendInt(out, int64(t.Status), 10)
+		if t.Error != "" {
+			out = append(append(out, ";error="...), ascii(t.Error)...)
+		}
+		if t.Why != "" {
+			out = append(append(out, ";why="...), t.Why...)
+		}
 	}
 	return string(out)
 }
 
 // newTries remembers a request that may be tried again.
-func newTries(r *llm.Request, want mode) *tries {
-	t := &tries{want: want, asked: *r, name: r.Model, used: []string{r.Model}}
+func newTries(r *llm.Request, q query) *tries {
+	t := &tries{asked: *r, query: q, used: []string{r.Model}}
 	a := &t.asked
 	// What is appended to these lists must not be seen by the next try.
 	a.Params, a.Extra, a.Metadata, a.Tags = slices.Clip(a.Params), slices.Clip(a.Extra), slices.Clip(a.Metadata), slices.Clip(a.Tags)
@@ -93,125 +99,172 @@ func (t *tries) part(messages []llm.Message) *tries {
 	}
 	p := *t
 	p.asked.Messages = messages
-	p.tried, p.used = slices.Clone(t.tried), slices.Clone(t.used)
+	p.query.skip, p.used = slices.Clone(t.query.skip), slices.Clone(t.used)
 	return &p
 }
 
 // attempt does the work of a call until it goes well, or there is nothing left to try: first with the deployment that was
 // chosen, then with others of its group, then with the models that stand in for it. work must leave nothing behind when it
-// fails.
-func (e *Engine) attempt(ctx context.Context, call *Call, work func() *llm.Error) *llm.Error {
+// fails. open says that its answer goes on when it has gone well: whoever ends it says that the call is done.
+func (e *Engine) attempt(ctx context.Context, call *Call, open bool, work func() *llm.Error) *llm.Error {
 	for {
+		e.hold(call)
 		failed := work()
 		e.hear(call, failed)
 		if failed == nil {
+			if !open {
+				call.done()
+			}
 			return nil
 		}
-		for failed != nil {
-			var last bool
-			if failed, last = e.again(ctx, call, failed); last {
-				return failed
-			}
+		if failed = e.goOn(ctx, call, failed); failed != nil {
+			return failed
 		}
 	}
 }
 
-// hear tells the deployment's health how a try went.
+// goOn prepares the next try of a call after a failure; its error is that there is none.
+func (e *Engine) goOn(ctx context.Context, call *Call, failed *llm.Error) *llm.Error {
+	for failed != nil {
+		var last bool
+		if failed, last = e.again(ctx, call, failed); last {
+			return failed
+		}
+	}
+	return nil
+}
+
+// hear tells what is known of the deployment how a try went. One that failed holds nothing any more.
 func (e *Engine) hear(call *Call, failed *llm.Error) {
 	t := call.target
-	if t == nil || t.health == nil || call.brought { // a client's own credentials say nothing of the deployment
+	if t == nil || call.brought { // a client's own credentials say nothing of the deployment
+		if failed != nil {
+			call.leave()
+		}
 		return
 	}
 	now := time.Now()
 	switch {
 	case failed == nil:
-		t.health.Succeeded(now)
+		t.state.Succeeded(now)
+		return
 	case failed.Kind == llm.KindCanceled || failed.Kind == llm.KindInternal:
 	default:
 		status := failed.Status()
 		if failed.Code == wire.CodeCredentials {
 			status = http.StatusUnauthorized
 		}
-		alone := call.tries == nil || len(call.tries.group) < 2
-		if t.health.Failed(now, status, failed.RetryAfter, alone, &e.o.Routing.Cooldown) {
+		call.throttled(failed)
+		rules := t.rules
+		if n, ok := e.o.Routing.AllowedFails[classOf(failed)]; ok && !rules.Own {
+			rules.AllowedFails, rules.Own = n, true
+		}
+		alone := call.tries == nil || len(call.tries.query.list) < 2
+		if t.state.Failed(now, status, failed.RetryAfter, alone, &rules) {
 			e.o.Logger.Warn("a deployment is left alone for a while", telemetry.FieldDeployment, t.deployment.ID, telemetry.FieldGroup, t.deployment.Group,
-				"status", failed.Status(), "for", t.health.Cooling(now).Round(time.Millisecond).String())
+				"status", failed.Status(), "for", t.state.Cooling(now).Round(time.Millisecond).String())
 		}
 	}
+	call.leave()
 }
 
 // again prepares the next try of a call after a failure. last says that there is none: the error is then what the client
 // is told. A failure that is not last is one of the preparation.
 func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next *llm.Error, last bool) {
+	call.leave()
 	t := call.tries
 	if t == nil || failed.Kind == llm.KindCanceled || ctx.Err() != nil || failed.Kind == llm.KindInternal {
 		return failed, true
 	}
-	d := call.Deployment
-	call.Tries = append(call.Tries, Try{Deployment: d.ID, Group: d.Group, Status: failed.Status()})
-	if call.target != nil && !slices.Contains(t.tried, call.target.key.deployment) {
-		t.tried = append(t.tried, call.target.key.deployment)
+	if d := call.Deployment; d != nil && failed.Code != codeNoDeployment {
+		call.Tries = append(call.Tries, Try{Deployment: d.ID, Group: d.Group, Status: failed.Status(), Why: call.Why, Error: failed.AWSType})
+		if call.target != nil {
+			t.lastFailed = call.target.key.deployment
+			t.query.skip = append(t.query.skip, t.lastFailed)
+		}
 	}
 	if t.failed == nil || call.Fallback == "" {
 		t.failed = failed
 	}
-	if next, wait := e.another(call, failed); next != nil && pause(ctx, wait) {
+	if next := e.another(ctx, call, failed); next != nil {
 		t.retries++
 		call.Retried++
-		return e.prepareAgain(ctx, call, t.request(nil), next), false
+		return e.takeAgain(ctx, call, next), false
 	}
 	if ctx.Err() != nil {
 		return failed, true
 	}
 	for f := t.fallback(&e.o.Routing, call, failed); f != nil; f = t.fallback(&e.o.Routing, call, failed) {
-		list, _, err := e.o.Router.Group(f.Model, e.o.Catalog.Knows)
-		if err != nil {
+		q, unknown := e.query(f.Model, t.query.want)
+		if unknown != nil {
 			e.o.Logger.Warn("a fallback is no model that there is", "model", f.Model)
 			continue
 		}
-		next := router.Choose(list, e.usable(f.Model))
-		if next == nil {
+		call.reset(t.request(f))
+		next, none := e.pick(call, &q)
+		if none != nil {
 			continue
 		}
-		t.name, t.group, t.tried, t.retries = f.Model, list, nil, 0
+		t.query, t.retries = q, 0
 		call.Fallback = f.Model
+		call.Why = whyFallback
 		call.FellBack++
-		return e.prepareAgain(ctx, call, t.request(f), next), false
+		return e.takeAgain(ctx, call, next), false
 	}
 	return t.final(call), true
 }
 
-// another returns the deployment of the group for the next try and how long to wait before it, nil if the failure is not
-// worth one, or none is left.
-func (e *Engine) another(call *Call, failed *llm.Error) (*router.Deployment, time.Duration) {
+const (
+	whyFallback = "fallback"
+	whyAgain    = "again"
+)
+
+// another returns the target of the group for the next try, when it is time for it; nil if the failure is not worth one, or
+// none is left.
+func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *target {
 	t := call.tries
 	status := failed.Status()
 	isRefusal := status == http.StatusUnauthorized || status == http.StatusForbidden
 	switch {
-	case failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter:
-		return nil, 0
+	case failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter || failed.Code == codeNoDeployment:
+		return nil
 	case !failed.Retryable() && !isRefusal && status != http.StatusConflict:
-		return nil, 0
-	case t.retries >= e.o.Routing.retries(call, t.name, failed):
-		return nil, 0
+		return nil
+	case t.retries >= e.o.Routing.retries(call, t.query.name, failed):
+		return nil
 	}
-	usable := e.usable(t.name)
-	fresh := router.Choose(t.group, func(d *router.Deployment) bool { return usable(d) && !slices.Contains(t.tried, d) })
-	if fresh != nil {
-		return fresh, 0
+	call.reset(t.request(nil))
+	if fresh, none := e.pick(call, &t.query); none == nil {
+		return fresh
 	}
 	if isRefusal || call.native { // AWS's own clients try again themselves
-		return nil, 0
+		return nil
 	}
-	next := router.Choose(t.group, usable)
-	if next == nil && len(t.group) == 1 {
-		next = t.group[0]
+	wait := max(backoff(t.retries, failed.RetryAfter), e.o.Routing.RetryAfter)
+	if call.Timeout > 0 && time.Since(call.Start)+wait > call.Timeout || !pause(ctx, wait) {
+		return nil
 	}
-	wait := backoff(t.retries, failed.RetryAfter)
-	if next == nil || call.Timeout > 0 && time.Since(call.Start)+wait > call.Timeout {
-		return nil, 0
+	all := t.query
+	for _, all.skip = range [][]*router.Deployment{{t.lastFailed}, nil} { // another than the one that has just failed, if there is one
+		if next, none := e.pick(call, &all); none == nil {
+			call.Why = whyAgain
+			return next
+		}
 	}
-	return next, wait
+	return nil
+}
+
+// reset makes a call ready for another try of a request.
+func (c *Call) reset(r *llm.Request) {
+	c.Request = r
+	c.Upstream, c.RequestID, c.Usage, c.HasUsage, c.Tier = nil, "", llm.Usage{}, false, ""
+	c.answered, c.firstToken = time.Time{}, time.Time{}
+}
+
+// takeAgain has a target take another try of a call. The result is why it cannot be.
+func (e *Engine) takeAgain(ctx context.Context, call *Call, t *target) *llm.Error {
+	e.o.Logger.Debug("tried again", "call_id", call.ID, telemetry.FieldDeployment, t.deployment.ID, telemetry.FieldGroup, t.deployment.Group, "why", call.Why)
+	return e.take(ctx, call, t)
 }
 
 const (
@@ -248,9 +301,9 @@ func pause(ctx context.Context, wait time.Duration) bool {
 // fallback takes the next model to ask from the queue, nil if there is none.
 func (t *tries) fallback(o *Routing, call *Call, failed *llm.Error) *Fallback {
 	if !t.queued {
-		names := []string{t.name}
-		if len(t.group) > 0 && t.group[0].Group != t.name { // an alias, or a wildcard
-			names = append(names, t.group[0].Group)
+		names := []string{t.query.name}
+		if group := t.query.list[0].Group; group != t.query.name { // an alias, or a wildcard
+			names = append(names, group)
 		}
 		if t.queue = o.fallbacks(call, names, failed); len(t.queue) == 0 {
 			return nil // another failure may have some
@@ -282,38 +335,4 @@ func (t *tries) final(call *Call) *llm.Error {
 	}
 	out.Message += " [tried " + strings.Join(tried, ", ") + "]"
 	return &out
-}
-
-// prepareAgain chooses a deployment for the next try. The result is why it cannot be.
-func (e *Engine) prepareAgain(ctx context.Context, call *Call, r *llm.Request, d *router.Deployment) *llm.Error {
-	t := call.tries
-	call.Request = r
-	call.Upstream, call.RequestID, call.Usage, call.HasUsage, call.Tier = nil, "", llm.Usage{}, false, ""
-	call.answered, call.firstToken = time.Time{}, time.Time{}
-	_, matched, err := e.o.Router.Group(t.name, e.o.Catalog.Knows)
-	if err != nil {
-		return e.unknown(t.name)
-	}
-	found, failed := e.known(d, matched)
-	if failed == nil && !found.serves(t.want) {
-		failed = otherMode(found.deployment.Ref.ID, t.want, found.mode)
-	}
-	if failed != nil {
-		t.tried = append(t.tried, d)
-		call.Deployment, call.target = d, nil
-		return failed
-	}
-	found.health.Claim(time.Now())
-	e.o.Logger.Debug("tried again", "call_id", call.ID, telemetry.FieldDeployment, d.ID, telemetry.FieldGroup, d.Group)
-	return e.take(ctx, call, found)
-}
-
-// usable reports of a group's deployments which are not left alone.
-func (e *Engine) usable(name string) func(*router.Deployment) bool {
-	_, matched, _ := e.o.Router.Group(name, e.o.Catalog.Knows)
-	now := time.Now()
-	return func(d *router.Deployment) bool {
-		t, ok := e.targets.Load(targetKey{d, matched})
-		return !ok || t.(*target).health.Usable(now) //nolint:forcetypeassert // the map holds nothing else
-	}
 }

@@ -138,6 +138,7 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 	if p.Order != nil {
 		d.Order = *p.Order
 	}
+	quotas(c, entry, d)
 	if len(p.Defaults) > 0 {
 		defaults, control, err := openai.DecodeDefaults(p.Defaults)
 		if err != nil {

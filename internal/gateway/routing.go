@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
@@ -30,6 +31,7 @@ func NewRouting(c *config.Config) (engine.Routing, error) {
 		}
 		o.Groups[group] = classes(counts)
 	}
+	strategies(&o, r)
 	var err error
 	for _, kind := range []struct {
 		dst  *map[string][]engine.Fallback
@@ -62,6 +64,44 @@ func NewRouting(c *config.Config) (engine.Routing, error) {
 		return o, fmt.Errorf("default_fallbacks: %w", err)
 	}
 	return o, nil
+}
+
+// strategies reads how a deployment is chosen.
+func strategies(o *engine.Routing, r *config.RouterSettings) {
+	checks := func(name string) bool { return slices.Contains(r.OptionalPreCallChecks, name) }
+	o.Strategy, o.LatencyBuffer = router.Strategy(r.RoutingStrategy), r.RoutingStrategyArgs.LowestLatencyBuffer
+	o.AllowedFails, o.RetryAfter = classes(r.AllowedFailsPolicy), r.RetryAfter
+	o.Affinity = engine.Affinity{
+		NoCache: r.CacheAwareRouting != nil && !*r.CacheAwareRouting,
+		Session: checks("session_affinity"), Caller: checks("deployment_affinity"), TTL: r.DeploymentAffinityTTL,
+	}
+	o.EnforceLimits, o.PreCallChecks = checks("enforce_model_rate_limits"), r.EnablePreCallChecks
+	o.TagFiltering, o.TagsMatchAny = r.EnableTagFiltering, r.TagFilteringMatchAny == nil || *r.TagFilteringMatchAny
+	o.Hedge = engine.Hedge{After: r.HedgeAfter, Share: usualHedges}
+	if r.HedgeMaxPercent != nil {
+		o.Hedge.Share = *r.HedgeMaxPercent / 100
+	}
+}
+
+// usualHedges is the share of calls that may be asked twice.
+const usualHedges = 0.05
+
+// quotas reads the quotas of a deployment, its tags, and when it is left alone.
+func quotas(c *config.Config, entry *config.Deployment, d *router.Deployment) {
+	p, info := &entry.Params, &entry.Info
+	of := func(n *int) int64 {
+		if n == nil {
+			return 0
+		}
+		return int64(*n)
+	}
+	d.Limits = router.Limits{
+		Requests: of(p.RPM), Tokens: of(p.TPM), InputTokens: of(p.ITPM), OutputTokens: of(p.OTPM), DayRequests: of(p.RPD), DayTokens: of(p.TPD),
+	}
+	d.Parallel = of(cmp.Or(p.MaxParallelRequests, c.RouterSettings.DefaultMaxParallelRequests))
+	d.Tags = append(slices.Clone(p.Tags), info.Tags...)
+	d.Retries = cmp.Or(p.NumRetries, p.MaxRetries)
+	d.AllowedFails, d.Cooldown = info.AllowedFails, info.CooldownTime
 }
 
 func ptr(n int) *int { return &n }

@@ -60,6 +60,7 @@ var (
 	breaks    = refuses(500, "InternalServerException", "oops")
 	tooLong   = refuses(400, "ValidationException", "Input is too long for requested model.")
 	filters   = refuses(400, "ValidationException", "Output blocked by content filtering policy")
+	unknown   = refuses(404, "ResourceNotFoundException", "no such model")
 	invalid   = refuses(400, "ValidationException", "The value is bad.")
 	forbids   = refuses(403, "AccessDeniedException", "no")
 )
@@ -243,15 +244,40 @@ func TestCooldown(t *testing.T) {
 	if got := b.asked(); got != "a b b b" {
 		t.Errorf("asked %s", got)
 	}
-	b = newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": throttles, "b": throttles})
+	// One that hangs, or that AWS refuses for good, is not asked again while it is left alone.
+	b = newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": unknown, "b": unknown})
 	g = newRig(t, routes(b.url, "  cooldown_time: 60\n", "m a", "m b"), nil)
-	resp, _ := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, ""))
-	if got := b.asked(); resp.StatusCode != 429 || got != "a b" && got != "b a" {
-		t.Errorf("%d, asked %s", resp.StatusCode, got)
+	for range 2 {
+		_, _ = g.post("/v1/chat/completions", fmt.Sprintf(sayHi, ""))
+	}
+	if got := b.asked(); got != "a b" && got != "b a" {
+		t.Errorf("asked %s", got)
 	}
 	resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, ""))
 	if resp.StatusCode != 429 || !strings.Contains(body, "No deployments available for selected model, Try again in 60 seconds. Passed model=m") || resp.Header.Get("Retry-After") != "60" || b.asked() != "" {
 		t.Errorf("%d %s %s", resp.StatusCode, resp.Header, body)
+	}
+}
+
+// TestThrottledEverywhere is about calls that AWS refuses now and then: where all deployments are left alone for that, one of
+// them is asked nevertheless, since the next call may be answered.
+func TestThrottledEverywhere(t *testing.T) {
+	n := 0
+	b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": throttles, "b": func(w http.ResponseWriter, body string) {
+		if n++; n == 1 {
+			throttles(w, body)
+		} else {
+			works(w, body)
+		}
+	}})
+	g := newRig(t, strings.Replace(routes(b.url, "  cooldown_time: 60\n", "m a", "m b"), "num_retries: 2", "num_retries: 1", 1), nil)
+	if resp, _ := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, "")); resp.StatusCode != 429 {
+		t.Errorf("%d", resp.StatusCode)
+	}
+	_ = b.asked()
+	resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, ""))
+	if got := b.asked(); resp.StatusCode != 200 || got != "a b" && got != "b" {
+		t.Errorf("%d, asked %s: %s", resp.StatusCode, got, body)
 	}
 }
 
@@ -327,7 +353,7 @@ func TestASingleDeploymentIsAskedAgain(t *testing.T) {
 	}})
 	g := newRig(t, routes(b.url, "", "m a"), nil)
 	resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, ""))
-	if got := b.asked(); resp.StatusCode != 200 || got != "a a" || resp.Header.Get("X-Litellm-Attempted-Retries") != "1" || resp.Header.Get("X-Outcrop-Tries") != "a;status=500" {
+	if got := b.asked(); resp.StatusCode != 200 || got != "a a" || resp.Header.Get("X-Litellm-Attempted-Retries") != "1" || resp.Header.Get("X-Outcrop-Tries") != "a;status=500;error=InternalServerException" {
 		t.Errorf("%d, asked %s, %s: %s", resp.StatusCode, got, resp.Header, body)
 	}
 	// A request whose time is nearly over is not kept waiting.

@@ -40,6 +40,16 @@ type Deployment struct {
 	Weight float64
 	// Order ranks the deployments of a group: those of the lowest order are used.
 	Order int
+	// Limits are its quotas; Parallel is how many calls may be under way at once, 0 for any number.
+	Limits   Limits
+	Parallel int64
+	// Tags are what requests may ask for.
+	Tags []string
+	// Retries is how many further tries a failed call gets; nil leaves it to the group and the router. AllowedFails and
+	// Cooldown replace those of the router's rules; nil and 0 leave them.
+	Retries      *int
+	AllowedFails *int
+	Cooldown     time.Duration
 	// Mode and the limits, in tokens, describe the model to clients.
 	Mode               string
 	Context, MaxOutput int64

@@ -11,6 +11,8 @@ type Rules struct {
 	Disabled bool
 	// AllowedFails is how many failures a minute may have; below zero the share of failures decides, see [Health.Failed].
 	AllowedFails int
+	// Own says that AllowedFails is meant for this deployment: it is then left alone even if its group has no other.
+	Own bool
 	// Cooldown is how long a deployment is left alone when AWS does not say; 0 means 5 s.
 	Cooldown time.Duration
 }
@@ -24,6 +26,7 @@ type Health struct {
 	minute      atomic.Int64 // of what follows, in minutes since 1970
 	calls, bad  atomic.Int64
 	cooledUntil atomic.Int64 // ns since 1970, 0 when it is not left alone
+	soft        atomic.Bool  // it is left alone for something that may pass at any moment
 }
 
 // count returns this minute's counters.
@@ -48,17 +51,20 @@ func (h *Health) Succeeded(now time.Time) {
 const (
 	leastCalls = 5
 	worstShare = 0.5
+	// hopeless is how many calls of a minute must all have failed before the only deployment of a group is left alone.
+	hopeless = 1000
 )
 
 // Failed notes a call that failed with a status of HTTP, and whether the deployment is left alone from now on. wait is how
 // long AWS asks to wait, 0 when it does not say. Alone is the deployment whose group has no other: it goes on.
 //
 // The rule is LiteLLM's: more failures in the minute than are allowed; else at once after a throttle and after what does
-// not pass by itself (401, 404), or when more than half of at least five calls of the minute have failed.
+// not pass by itself (401, 404), or when more than half of at least five calls of the minute have failed. A deployment
+// without another is left alone only if not one of a thousand calls has gone well, or by a rule of its own.
 func (h *Health) Failed(now time.Time, status int, wait time.Duration, alone bool, r *Rules) bool {
 	h.count(now)
 	calls, bad := h.calls.Add(1), h.bad.Add(1)
-	if r.Disabled || alone || !counts(status) {
+	if r.Disabled || !counts(status) || alone && !r.Own && (bad < calls || calls < hopeless) {
 		return false
 	}
 	cools := bad > int64(r.AllowedFails)
@@ -69,6 +75,7 @@ func (h *Health) Failed(now time.Time, status int, wait time.Duration, alone boo
 	if !cools && !probe {
 		return false
 	}
+	h.soft.Store(wait <= 0 && passes(status))
 	if wait <= 0 {
 		wait = r.Cooldown
 	}
@@ -88,30 +95,40 @@ func counts(status int) bool {
 	return status >= 500
 }
 
+// passes reports whether what a status says may be over at once: AWS refuses some of the calls and answers others.
+func passes(status int) bool {
+	switch status {
+	case 429, 500, 502, 503, 529:
+		return true
+	}
+	return false
+}
+
+// IsWell reports whether the deployment is not left alone, and was not either before its last answer.
+func (h *Health) IsWell() bool { return h.cooledUntil.Load() == 0 }
+
+// Worth reports whether a deployment that is left alone is worth a call when there is no other: a refusal costs little, and
+// the next call may be answered. It is not where AWS has said how long to wait, and where a call would hang.
+func (h *Health) Worth() bool { return h.soft.Load() }
+
 // retryAfterProbe is how long a deployment that is tried again is kept from all other calls.
 const retryAfterProbe = 2 * time.Second
 
 // Usable reports whether calls may go to the deployment. When the time is over that it was left alone, whoever is about to
 // call it must [Health.Claim] it.
 func (h *Health) Usable(now time.Time) bool {
-	return h == nil || h.cooledUntil.Load() <= now.UnixNano()
+	return h.cooledUntil.Load() <= now.UnixNano()
 }
 
 // Claim lets one call find out whether a deployment that was left alone works again; the others may call it when that has
 // gone well, or when nothing has been heard of it for a while. It is true for a deployment that was not left alone.
 func (h *Health) Claim(now time.Time) bool {
-	if h == nil {
-		return true
-	}
 	until := h.cooledUntil.Load()
 	return until == 0 || until <= now.UnixNano() && h.cooledUntil.CompareAndSwap(until, now.Add(retryAfterProbe).UnixNano())
 }
 
 // Cooling returns how long the deployment is left alone still, 0 if it is not.
 func (h *Health) Cooling(now time.Time) time.Duration {
-	if h == nil {
-		return 0
-	}
 	until := h.cooledUntil.Load()
 	if until == 0 {
 		return 0

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -70,47 +71,26 @@ func TestHealth(t *testing.T) {
 	if h.Failed(now.Add(time.Minute), 500, 0, false, &Rules{AllowedFails: 1}) {
 		t.Error("another minute counts anew")
 	}
-	var unknown *Health
-	if !unknown.Usable(now) || !unknown.Claim(now) || unknown.Cooling(now) != 0 {
-		t.Error("of whom nothing is known is used")
-	}
-}
 
-func TestChoose(t *testing.T) {
-	a, b, c := &Deployment{ID: "a"}, &Deployment{ID: "b", Weight: 3}, &Deployment{ID: "c", Order: 1}
-	list := []*Deployment{a, b, c}
-	seen := map[string]int{}
-	for range 1000 {
-		seen[Choose(list, nil).ID]++
+	h, _ = fails(usual, true, slices.Repeat([]int{500}, hopeless)...)
+	if h.Usable(now) {
+		t.Error("a thousand failures and nothing else")
 	}
-	if seen["b"] != 1000 { // the others have no weight, or another order
-		t.Errorf("%v", seen)
+	h, _ = fails(usual, true, append([]int{200}, slices.Repeat([]int{500}, hopeless)...)...)
+	if !h.Usable(now) {
+		t.Error("one of the calls has gone well, and there is no other deployment")
 	}
-	not := func(ids ...string) func(*Deployment) bool {
-		return func(d *Deployment) bool {
-			for _, id := range ids {
-				if d.ID == id {
-					return false
-				}
-			}
-			return true
+	h, _ = fails(&Rules{AllowedFails: 1, Own: true}, true, 500, 500)
+	if h.Usable(now) {
+		t.Error("it has a rule of its own")
+	}
+	for status, worth := range map[int]bool{429: true, 503: true, 500: true, 401: false, 404: false, 408: false, 504: false} {
+		if h, _ := fails(&Rules{}, false, status); h.Worth() != worth {
+			t.Errorf("%d: worth a call is %v", status, h.Worth())
 		}
 	}
-	if d := Choose(list, not("b")); d != a {
-		t.Errorf("%v", d)
-	}
-	if d := Choose(list, not("a", "b")); d != c {
-		t.Errorf("%v", d)
-	}
-	if d := Choose(list, not("a", "b", "c")); d != nil {
-		t.Errorf("%v", d)
-	}
-	b.Weight = 0
-	seen = map[string]int{}
-	for range 2000 {
-		seen[Choose(list, nil).ID]++
-	}
-	if seen["a"] < 800 || seen["b"] < 800 || seen["c"] > 0 {
-		t.Errorf("%v", seen)
+	h = &Health{}
+	if h.Failed(now, 429, time.Minute, false, usual); h.Worth() {
+		t.Error("AWS has said how long to wait")
 	}
 }

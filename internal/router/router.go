@@ -2,7 +2,6 @@ package router
 
 import (
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"sort"
 	"strings"
@@ -93,15 +92,6 @@ func (r *Router) Group(name string, isBedrock func(string) bool) (list []*Deploy
 	return nil, "", ErrUnknownModel
 }
 
-// Pick is Group with one of the deployments, drawn by [Choose].
-func (r *Router) Pick(name string, isBedrock func(string) bool) (d *Deployment, matched string, err error) {
-	list, matched, err := r.Group(name, isBedrock)
-	if err != nil {
-		return nil, "", err
-	}
-	return Choose(list, nil), matched, nil
-}
-
 func (r *Router) wildcard(name string) ([]*Deployment, string, bool) {
 	for _, g := range r.wildcards {
 		if len(name) > len(g.prefix)+len(g.suffix) && strings.HasPrefix(name, g.prefix) && strings.HasSuffix(name, g.suffix) {
@@ -109,55 +99,6 @@ func (r *Router) wildcard(name string) ([]*Deployment, string, bool) {
 		}
 	}
 	return nil, "", false
-}
-
-// Choose draws one of a group's deployments: from those of the lowest order that has any of which may is true, by weight;
-// without weights every one has the same chance. It is nil if there is none. A nil may is true of all.
-func Choose(list []*Deployment, may func(*Deployment) bool) *Deployment {
-	if len(list) == 1 && may == nil {
-		return list[0]
-	}
-	for len(list) > 0 {
-		end := 1
-		for end < len(list) && list[end].Order == list[0].Order {
-			end++
-		}
-		if d := draw(list[:end], may); d != nil {
-			return d
-		}
-		list = list[end:]
-	}
-	return nil
-}
-
-// draw chooses among deployments of one order.
-func draw(list []*Deployment, may func(*Deployment) bool) *Deployment {
-	total, n := 0.0, 0
-	for _, d := range list {
-		if may == nil || may(d) {
-			total += d.Weight
-			n++
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	at, nth := rand.Float64()*total, rand.IntN(n) //nolint:gosec // load balancing, not a secret
-	var last *Deployment
-	for _, d := range list {
-		if may != nil && !may(d) {
-			continue
-		}
-		last = d
-		if total > 0 {
-			if at -= d.Weight; at < 0 {
-				return d
-			}
-		} else if nth--; nth < 0 {
-			return d
-		}
-	}
-	return last
 }
 
 // Names returns the names that clients may ask for, in the order of the configuration; wildcards as they are written.

@@ -1,0 +1,374 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// codeNoDeployment says that no deployment can take a call now.
+const codeNoDeployment = "no_deployments_available"
+
+// query is what a deployment is looked for.
+type query struct {
+	name    string
+	want    mode
+	list    []*router.Deployment
+	matched string
+	// skip are those that have failed.
+	skip []*router.Deployment
+}
+
+// query returns what answers to a name.
+func (e *Engine) query(name string, want mode) (query, *llm.Error) {
+	list, matched, err := e.o.Router.Group(name, e.o.Catalog.Knows)
+	if err != nil {
+		return query{}, e.unknown(name)
+	}
+	return query{name: name, want: want, list: list, matched: matched}, nil
+}
+
+// The reasons why a deployment does not get a call.
+const (
+	outTried      = "tried"
+	outMode       = "mode"
+	outTags       = "tags"
+	outRegion     = "region"
+	outContext    = "context"
+	outCapability = "capability"
+	outCooling    = "cooling"
+	outQuota      = "quota"
+	outFull       = "full"
+)
+
+// picking is the choice of a deployment for one try.
+type picking struct {
+	engine *Engine
+	call   *Call
+	query  *query
+	now    time.Time
+
+	input   int64 // tokens that are sent; -1 until somebody asks
+	needs   []catalog.Capability
+	looked  bool // needs is known
+	targets []*target
+	// prefixes are those of the prompt that may be cached, if prefixed.
+	prefixes []prefix
+	prefixed bool
+	// out says why others do not get the call; wait is how long the first of those has to wait that may get one later.
+	out  []Skipped
+	wait time.Duration
+	// resort says that all are left alone, and one of them is called nevertheless.
+	resort bool
+	// failed is why a deployment cannot be called at all.
+	failed *llm.Error
+}
+
+// Skipped is a deployment that a call did not go to, and the reason in a word.
+type Skipped struct{ Deployment, Why string }
+
+// pick chooses the deployment for the next try of a call and takes a place there for it: of those that answer to the name,
+// without those that cannot take this call now, by the pin of its conversation or session, else by the strategy.
+func (e *Engine) pick(call *Call, q *query) (*target, *llm.Error) {
+	if t, failed, simple := e.only(call, q); simple {
+		return t, failed
+	}
+	p := &picking{engine: e, call: call, query: q, now: time.Now(), input: -1}
+	list := p.candidates()
+	chooser := router.Chooser{Strategy: e.o.Routing.Strategy, Buffer: e.o.Routing.LatencyBuffer}
+	c, why := e.pinned(p, list), whyPinned
+	for len(list) > 0 {
+		if c == nil {
+			c, why = chooser.Choose(list, p.now, call.Request.Stream), string(e.o.Routing.Strategy)
+		}
+		t := p.targets[c.Index]
+		reason := p.enter(t)
+		if reason == "" {
+			p.take(t, why)
+			return t, nil
+		}
+		p.skip(t.deployment, reason)
+		*c = list[len(list)-1]
+		c, list = nil, list[:len(list)-1]
+	}
+	call.Skipped = p.out
+	return nil, p.none()
+}
+
+// only is pick for the only deployment of a group without rules of any kind, which is what most groups are. simple says
+// that it is one.
+func (e *Engine) only(call *Call, q *query) (t *target, failed *llm.Error, simple bool) {
+	o := &e.o.Routing
+	if len(q.list) != 1 || len(q.skip) > 0 || o.PreCallChecks || o.TagFiltering || len(call.Regions) > 0 {
+		return nil, nil, false
+	}
+	if t, failed = e.known(q.list[0], q.matched); failed != nil {
+		return nil, failed, true
+	}
+	if t.limited || t.deployment.Parallel > 0 || !t.state.IsWell() {
+		return nil, nil, false
+	}
+	if !t.serves(q.want) {
+		return nil, otherMode(t.deployment.Ref.ID, q.want, t.mode), true
+	}
+	t.state.Enter(0)
+	call.leave()
+	call.place = place{target: t}
+	return t, nil, true
+}
+
+const whyPinned = "pinned"
+
+// enter takes a place at a target; the result is why there is none.
+func (p *picking) enter(t *target) string {
+	if !t.state.Enter(t.deployment.Parallel) {
+		p.wait = time.Second
+		return outFull
+	}
+	if !p.isNamed() && !p.resort && !t.state.Claim(p.now) { // somebody else is finding out whether it works again
+		t.state.Leave()
+		p.wait = time.Second
+		return outCooling
+	}
+	return ""
+}
+
+// take has the call go to a target, where it has a place.
+func (p *picking) take(t *target, why string) {
+	call := p.call
+	call.leave() // a place of a try before
+	call.place, call.Why, call.Skipped = place{target: t}, why, p.out
+	if p.counts(t) {
+		call.place.held, call.place.counts = p.need(t), true
+		t.state.Quota.Take(p.now, call.place.held)
+	}
+	p.engine.pin(p, t)
+}
+
+// candidates collects the deployments that can take the call now. Where all of them are left alone, those that are worth
+// a call nevertheless are taken.
+func (p *picking) candidates() []router.Candidate {
+	n := len(p.query.list)
+	list, resort := make([]router.Candidate, 0, n), []router.Candidate(nil)
+	p.targets = make([]*target, 0, n)
+	tags := p.tagged()
+	for _, d := range p.query.list {
+		t, reason := p.can(d, tags)
+		if reason != "" && (reason != outCooling || !t.state.Worth()) {
+			p.skip(d, reason)
+			continue
+		}
+		c := router.Candidate{Index: len(p.targets), Deployment: t.deployment, State: t.state, Room: p.room(t), Price: math.MaxFloat64}
+		if t.priced {
+			c.Price = t.price.TokenPair()
+		}
+		switch {
+		case c.Room.Free < 0 && !c.Room.Learnt && p.engine.o.Routing.enforces():
+			p.skip(d, outQuota)
+			p.later(c.Room.Wait)
+			continue
+		case reason == outCooling:
+			resort = append(resort, c)
+		default:
+			list = append(list, c)
+		}
+		p.targets = append(p.targets, t)
+	}
+	if len(list) == 0 {
+		p.resort = true
+		return resort
+	}
+	for i := range resort {
+		p.skip(resort[i].Deployment, outCooling)
+	}
+	return list
+}
+
+// can returns the target of a deployment, and why it cannot take the call.
+func (p *picking) can(d *router.Deployment, tags func(*router.Deployment) bool) (*target, string) {
+	q := p.query
+	if slices.Contains(q.skip, d) {
+		return nil, outTried
+	}
+	if tags != nil && !tags(d) {
+		return nil, outTags
+	}
+	t, failed := p.engine.known(d, q.matched)
+	if failed == nil && !t.serves(q.want) {
+		failed = otherMode(t.deployment.Ref.ID, q.want, t.mode)
+	}
+	if failed != nil {
+		p.failed = failed
+		return nil, outMode
+	}
+	if len(p.call.Regions) > 0 && !isIn(t.region, p.call.Regions) {
+		return nil, outRegion
+	}
+	if p.engine.o.Routing.PreCallChecks {
+		if reason := p.fits(t); reason != "" {
+			return nil, reason
+		}
+	}
+	if !p.isNamed() && !t.state.Usable(p.now) {
+		p.later(t.state.Cooling(p.now))
+		return t, outCooling
+	}
+	return t, ""
+}
+
+// room returns what the call would leave of a target's quota.
+func (p *picking) room(t *target) router.Room {
+	if !p.counts(t) {
+		return router.Room{Free: 1}
+	}
+	return t.state.Quota.Room(p.now, &t.deployment.Limits, p.need(t))
+}
+
+func (p *picking) skip(d *router.Deployment, why string) {
+	p.out = append(p.out, Skipped{d.ID, why})
+}
+
+// later notes how long it takes until a deployment may be called again.
+func (p *picking) later(wait time.Duration) {
+	if wait > 0 && (p.wait == 0 || wait < p.wait) {
+		p.wait = wait
+	}
+}
+
+// isNamed reports whether the deployment was asked for by its id: it is then called even if it was left alone.
+func (p *picking) isNamed() bool {
+	return len(p.query.list) == 1 && p.query.list[0].ID == p.query.name && p.query.list[0].Group != p.query.name
+}
+
+// counts reports whether the quota of a target is counted: where it is limited, and where there is a choice.
+func (p *picking) counts(t *target) bool { return len(p.query.list) > 1 || t.limited }
+
+// need returns what the call may use of a target's quota.
+func (p *picking) need(t *target) router.Need {
+	return router.Need{Input: p.tokens(), Output: outputOf(p.call.Request, t)}
+}
+
+func (p *picking) tokens() int64 {
+	if p.input < 0 {
+		p.input = inputOf(p.call.Request)
+	}
+	return p.input
+}
+
+// fits checks before a call whether a target can take it; the result is why it cannot.
+func (p *picking) fits(t *target) string {
+	d := t.deployment
+	most := d.Context
+	if most == 0 && d.Ref.Model != nil {
+		most = d.Ref.Model.Context
+	}
+	if most > 0 && p.tokens() > most {
+		return outContext
+	}
+	if d.Ref.Model == nil || p.query.want != modeChat {
+		return ""
+	}
+	if !p.looked {
+		p.looked, p.needs = true, capabilitiesOf(p.call.Request)
+	}
+	for _, c := range p.needs {
+		if d.Ref.Model.Supports(c) == catalog.No {
+			return outCapability
+		}
+	}
+	return ""
+}
+
+// capabilitiesOf returns what a model must be able to do for a request.
+func capabilitiesOf(r *llm.Request) []catalog.Capability {
+	var list []catalog.Capability
+	if len(r.Tools) > 0 {
+		list = append(list, catalog.Tools)
+	}
+	kinds := map[llm.BlockKind]catalog.Capability{
+		llm.BlockImage: catalog.Vision, llm.BlockDocument: catalog.Documents, llm.BlockVideo: catalog.Video, llm.BlockAudio: catalog.AudioIn,
+	}
+	for i := range r.Messages {
+		for j := range r.Messages[i].Blocks {
+			if c, ok := kinds[r.Messages[i].Blocks[j].Kind]; ok && !slices.Contains(list, c) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
+}
+
+// isIn reports whether a region is one of those that are allowed: whole names, or geographies such as eu.
+func isIn(region string, allowed []string) bool {
+	return slices.ContainsFunc(allowed, func(a string) bool { return region == a || strings.HasPrefix(region, a+"-") })
+}
+
+// tagDefault is the tag of deployments for requests without any.
+const tagDefault = "default"
+
+// tagged returns which deployments a request may go to by its tags, nil if any.
+func (p *picking) tagged() func(*router.Deployment) bool {
+	o := &p.engine.o.Routing
+	if !o.TagFiltering {
+		return nil
+	}
+	asked := p.call.Request.Tags
+	isDefault := func(d *router.Deployment) bool { return slices.Contains(d.Tags, tagDefault) }
+	if len(asked) > 0 {
+		has := func(d *router.Deployment) bool {
+			n := 0
+			for _, tag := range asked {
+				if slices.Contains(d.Tags, tag) {
+					n++
+				}
+			}
+			return n == len(asked) || n > 0 && o.TagsMatchAny
+		}
+		if slices.ContainsFunc(p.query.list, has) {
+			return has
+		}
+		return isDefault
+	}
+	if slices.ContainsFunc(p.query.list, isDefault) {
+		return isDefault
+	}
+	return func(d *router.Deployment) bool { return len(d.Tags) == 0 }
+}
+
+// none says why no deployment can take the call.
+func (p *picking) none() *llm.Error {
+	why := func(word string) bool {
+		return slices.ContainsFunc(p.out, func(s Skipped) bool { return s.Why == word })
+	}
+	name := p.query.name
+	switch {
+	case why(outCooling), why(outQuota), why(outFull):
+		seconds := max(1, int(p.wait.Round(time.Second)/time.Second))
+		return &llm.Error{
+			Kind: llm.KindRateLimit, Code: codeNoDeployment, RetryAfter: time.Duration(seconds) * time.Second,
+			Message: "No deployments available for selected model, Try again in " + strconv.Itoa(seconds) + " seconds. Passed model=" + name,
+		}
+	case p.failed != nil:
+		return p.failed
+	case why(outContext):
+		return &llm.Error{
+			Kind: llm.KindContextWindow, Code: "context_length_exceeded", Param: "messages",
+			Message: "the prompt has about " + strconv.FormatInt(p.tokens(), 10) + " tokens, more than the context window of any deployment of " + name,
+		}
+	case why(outCapability):
+		var list []string
+		for _, c := range p.needs {
+			list = append(list, string(c))
+		}
+		return llm.Invalid("model", "no deployment of "+name+" can do what the request needs: "+strings.Join(list, ", "))
+	case why(outRegion):
+		return llm.Invalid("allowed_model_region", "no deployment of "+name+" is in the regions "+strings.Join(p.call.Regions, ", "))
+	}
+	return llm.Invalid("tags", "no deployment of "+name+" has the tags of the request: "+strings.Join(p.call.Request.Tags, ", "))
+}
