@@ -118,8 +118,8 @@ type Model struct {
 	ProfileOnly bool `json:"profile_only,omitempty"`
 	// Context is the input window and MaxOutput the longest answer, in tokens; 0 is unknown. Dimensions is the length of an
 	// embedding.
-	Context    int64 `json:"context,omitempty"`
-	MaxOutput  int64 `json:"max_output,omitempty"`
+	Context   int64 `json:"context,omitempty"`
+	MaxOutput int64 `json:"max_output,omitempty"`
 	// QuotaBurn is how many tokens of AWS's quota a token of the answer uses, if not one (Bedrock User Guide, "How tokens are
 	// counted").
 	QuotaBurn  int64 `json:"quota_burn,omitempty"`

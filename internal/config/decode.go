@@ -147,10 +147,7 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 	case *map[string]secret.Secret:
 		l.headers(n, path, p)
 	case *[]string:
-		l.strings(n, path, p)
-		if slices.Contains(checks, "pre-call") {
-			l.checkPreCall(n, path)
-		}
+		l.strings(n, path, p, checks)
 	case *TLSVerify:
 		l.tlsVerify(n, path, p, checks)
 	case *SessionTags:
@@ -159,12 +156,8 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		l.clientParams(n, path, p)
 	case *Attribution:
 		l.attribution(n, path, p)
-	case *Aliases:
-		l.aliases(n, path, p)
 	case *ModelGroupSettings:
 		l.section(n, path, SectionGroups, p, nil)
-	case *RoutingStrategyArgs:
-		l.section(n, path, SectionStrategy, p, nil)
 	case *bool:
 		b, ok := truth(n)
 		if !ok {
@@ -240,7 +233,7 @@ func isPlaceholder(s string) bool {
 	return len(s) > 2 && s[0] == '<' && strings.IndexByte(s, '>') == len(s)-1
 }
 
-func (l *loader) strings(n *node, path string, dst *[]string) {
+func (l *loader) strings(n *node, path string, dst *[]string, checks []string) {
 	if n.kind != kindList {
 		l.errorf(n.at, path, "%s must be a list of strings, not %s", lastKey(path), n.what())
 		return
@@ -252,6 +245,9 @@ func (l *loader) strings(n *node, path string, dst *[]string) {
 		}
 	}
 	*dst = out
+	if slices.Contains(checks, "pre-call") {
+		l.checkPreCall(n, path)
+	}
 }
 
 // raw keeps a value as JSON.

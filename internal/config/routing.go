@@ -43,6 +43,10 @@ func (l *loader) routing(n *node, path string, dst any) bool {
 		l.failureCounts(n, path, p)
 	case *GroupFailureCounts:
 		l.groupFailureCounts(n, path, p)
+	case *Aliases:
+		l.aliases(n, path, p)
+	case *RoutingStrategyArgs:
+		l.section(n, path, SectionStrategy, p, nil)
 	default:
 		return false
 	}

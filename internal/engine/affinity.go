@@ -167,68 +167,74 @@ func (p *pins) prefixes(group string, r *llm.Request, everywhere time.Duration) 
 	if everywhere == 0 && !asksForCache(r) {
 		return nil
 	}
-	var (
-		h    maphash.Hash
-		list []prefix
-		buf  []byte
-	)
+	var h prefixHash
 	h.SetSeed(p.seed)
 	_, _ = h.WriteString(group)
-	mark := func(c *llm.CachePoint) {
-		one := prefix{key: h.Sum64()}
-		if c != nil {
-			one.ttl = ttlOf(c.TTL)
-		}
-		list = append(list, one)
-	}
-	text := func(t llm.Text) {
-		if raw, ok := t.Raw(); ok {
-			_, _ = h.Write(raw)
-		} else {
-			buf = t.AppendInner(buf[:0])
-			_, _ = h.Write(buf)
-		}
-		_ = h.WriteByte(0)
-	}
-	var blocks func([]llm.Block)
-	blocks = func(bs []llm.Block) {
-		for i := range bs {
-			b := &bs[i]
-			_ = h.WriteByte(byte(b.Kind))
-			text(b.Text)
-			_, _ = h.Write(b.Raw)
-			if b.Media != nil {
-				text(b.Media.Base64)
-				_, _ = h.WriteString(b.Media.URL)
-			}
-			if b.Tool != nil {
-				_, _ = h.WriteString(b.Tool.ID)
-				_, _ = h.WriteString(b.Tool.Name)
-				_, _ = h.Write(b.Tool.Input)
-				for j := range b.Tool.Result {
-					text(b.Tool.Result[j].Text)
-				}
-			}
-			mark(b.Cache)
-		}
-	}
 	for i := range r.Tools {
 		t := &r.Tools[i]
 		_, _ = h.WriteString(t.Name)
-		text(t.Description)
+		h.text(t.Description)
 		_, _ = h.Write(t.Schema)
 		_, _ = h.Write(t.Raw)
-		mark(t.Cache)
+		h.mark(t.Cache)
 	}
-	blocks(r.System)
+	h.blocks(r.System)
 	for i := range r.Messages {
 		_ = h.WriteByte(byte(r.Messages[i].Role))
-		blocks(r.Messages[i].Blocks)
+		h.blocks(r.Messages[i].Blocks)
 	}
-	for i := max(0, len(list)-maxPrefixes); i < len(list); i++ {
-		list[i].ttl = max(list[i].ttl, everywhere)
+	for i := max(0, len(h.list)-maxPrefixes); i < len(h.list); i++ {
+		h.list[i].ttl = max(h.list[i].ttl, everywhere)
 	}
-	return list
+	return h.list
+}
+
+// prefixHash runs over a prompt. What it writes never fails.
+type prefixHash struct {
+	maphash.Hash
+	list []prefix
+	buf  []byte
+}
+
+// mark notes that the prompt up to here may be cached.
+func (h *prefixHash) mark(c *llm.CachePoint) {
+	one := prefix{key: h.Sum64()}
+	if c != nil {
+		one.ttl = ttlOf(c.TTL)
+	}
+	h.list = append(h.list, one)
+}
+
+func (h *prefixHash) text(t llm.Text) {
+	if raw, ok := t.Raw(); ok {
+		_, _ = h.Write(raw)
+	} else {
+		h.buf = t.AppendInner(h.buf[:0])
+		_, _ = h.Write(h.buf)
+	}
+	_ = h.WriteByte(0)
+}
+
+func (h *prefixHash) blocks(list []llm.Block) {
+	for i := range list {
+		b := &list[i]
+		_ = h.WriteByte(byte(b.Kind))
+		h.text(b.Text)
+		_, _ = h.Write(b.Raw)
+		if b.Media != nil {
+			h.text(b.Media.Base64)
+			_, _ = h.WriteString(b.Media.URL)
+		}
+		if b.Tool != nil {
+			_, _ = h.WriteString(b.Tool.ID)
+			_, _ = h.WriteString(b.Tool.Name)
+			_, _ = h.Write(b.Tool.Input)
+			for j := range b.Tool.Result {
+				h.text(b.Tool.Result[j].Text)
+			}
+		}
+		h.mark(b.Cache)
+	}
 }
 
 // asksForCache reports whether a request has cache points.

@@ -36,8 +36,8 @@ type Call struct {
 	Remove       []string
 	// UserContinue and AssistantContinue replace the deployment's.
 	UserContinue, AssistantContinue *llm.Message
-	// Timeout replaces the deployment's total time-out; 0 leaves it.
-	Timeout time.Duration
+	// Timeout replaces the deployment's total time-out, StreamTimeout the time to a stream's first event; 0 leaves them.
+	Timeout, StreamTimeout time.Duration
 	// Header are the client's headers; what the deployment allows of them is sent upstream.
 	Header http.Header
 	// Connection are the connection parameters that the client sent; nil for nearly all calls. The deployment says which of
@@ -50,6 +50,8 @@ type Call struct {
 	Retries                                      *int
 	Fallbacks, ContextFallbacks, FilterFallbacks []Fallback
 	NoFallbacks                                  bool
+	// Mock is the failure of the model that is asked for, which is then not called; nil calls it.
+	Mock *llm.Error
 	// Session is the client's own name for the conversation that the call belongs to. Regions are those that may answer it:
 	// names, or geographies such as eu; nil is any.
 	Session string
@@ -73,8 +75,8 @@ type Call struct {
 	// Tries are the tries that failed. Retried counts the further tries within a group, FellBack those of other groups, of which
 	// Fallback is the last: the name that stands in for the one that was asked for.
 	// Why is the reason for which its deployment was chosen, in a word; Skipped are the others and why it was none of them.
-	Why     string
-	Skipped []Skipped
+	Why               string
+	Skipped           []Skipped
 	Tries             []Try
 	Retried, FellBack int
 	Fallback          string

@@ -118,7 +118,7 @@ func newPlan(t *target, header http.Header, body []byte) *plan {
 func (e *Engine) replanned(p *part, again func(*Call) (*plan, *llm.Error), work func(*plan) *llm.Error) func() *llm.Error {
 	first := true
 	return func() *llm.Error {
-		if first {
+		if first && p.plan.target == p.call.target {
 			first = false
 			return work(p.plan)
 		}

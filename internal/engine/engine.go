@@ -68,6 +68,7 @@ type Engine struct {
 	count   atomic.Int64
 	drains  chan struct{}
 	pins    pins
+	hedges  hedges
 	warned  sync.Map // what was logged once: deployment id and warning → true
 }
 
@@ -113,7 +114,12 @@ func (e *Engine) Chat(ctx context.Context, call *Call) (*llm.Response, *llm.Erro
 }
 
 // answer makes upstream calls until one is answered, the first of them by a plan that is there already.
-func (e *Engine) answer(ctx context.Context, call *Call, p *plan) (resp *llm.Response, failed *llm.Error) {
+func (e *Engine) answer(ctx context.Context, call *Call, p *plan) (*llm.Response, *llm.Error) {
+	return race(ctx, e, call, p, e.answerAlone, func(_ *llm.Response, end context.CancelFunc) { end() }, func(*llm.Response) {})
+}
+
+// answerAlone makes one upstream call after the other until one is answered.
+func (e *Engine) answerAlone(ctx context.Context, call *Call, p *plan) (resp *llm.Response, failed *llm.Error) {
 	failed = e.attempt(ctx, call, false, e.planned(call, p, func(p *plan) (failed *llm.Error) {
 		resp, failed = e.answerOnce(ctx, call, p)
 		return failed
@@ -124,7 +130,7 @@ func (e *Engine) answer(ctx context.Context, call *Call, p *plan) (resp *llm.Res
 // planned returns work that is done by the first plan at first, then by plans for what the call has become.
 func (e *Engine) planned(call *Call, first *plan, work func(*plan) *llm.Error) func() *llm.Error {
 	return func() *llm.Error {
-		if p := first; p != nil {
+		if p := first; p != nil && p.target == call.target {
 			first = nil
 			return work(p)
 		}
@@ -187,8 +193,9 @@ func (e *Engine) ChatStream(ctx context.Context, call *Call) (Stream, *llm.Error
 		leave()
 		return nil, failed
 	}
+	done := s.leave
 	s.leave = func() {
-		call.done()
+		done()
 		leave()
 	}
 	return s, nil
@@ -196,13 +203,28 @@ func (e *Engine) ChatStream(ctx context.Context, call *Call) (Stream, *llm.Error
 
 // open makes upstream calls until one is answered by a stream that has begun to say something: one that breaks before that
 // is tried elsewhere, since the client has seen nothing of it.
-func (e *Engine) open(ctx context.Context, call *Call, p *plan) (s *stream, failed *llm.Error) {
+func (e *Engine) open(ctx context.Context, call *Call, p *plan) (*stream, *llm.Error) {
+	return race(ctx, e, call, p, e.openAlone, func(s *stream, end context.CancelFunc) {
+		if s == nil {
+			end()
+			return
+		}
+		s.call = call
+		s.leave = func() {
+			call.done()
+			end()
+		}
+	}, func(s *stream) { _ = s.Close() })
+}
+
+// openAlone makes one upstream call after the other.
+func (e *Engine) openAlone(ctx context.Context, call *Call, p *plan) (s *stream, failed *llm.Error) {
 	failed = e.attempt(ctx, call, true, e.planned(call, p, func(p *plan) *llm.Error {
 		opened, failed := e.openOnce(ctx, call, p)
 		if failed != nil {
 			return failed
 		}
-		if !e.o.Routing.tries(call) { // then nothing is gained by waiting
+		if !e.o.Routing.tries(call) && e.o.Routing.Hedge.After <= 0 { // then nothing is gained by waiting
 			s = opened
 			return nil
 		}

@@ -278,11 +278,18 @@ func (p *picking) fits(t *target) string {
 		p.looked, p.needs = true, capabilitiesOf(p.call.Request)
 	}
 	for _, c := range p.needs {
-		if d.Ref.Model.Supports(c) == catalog.No {
+		if lacks(d.Ref.Model, c) {
 			return outCapability
 		}
 	}
 	return ""
+}
+
+// lacks reports whether a model is known not to be able to do something. What it reads is listed whole.
+func lacks(m *catalog.Model, c catalog.Capability) bool {
+	modality := map[catalog.Capability]string{catalog.Vision: "image", catalog.Video: "video", catalog.AudioIn: "audio"}[c]
+	supports := m.Supports(c)
+	return supports == catalog.No || supports == catalog.Unknown && modality != "" && !m.Takes(modality)
 }
 
 // capabilitiesOf returns what a model must be able to do for a request.

@@ -72,6 +72,15 @@ func (c *Call) throttled(failed *llm.Error) {
 	p.target.state.Quota.Throttled(time.Now(), what, p.held)
 }
 
+// Left returns what is left of the minute's quotas of the deployment that has answered, where they are enforced.
+func (e *Engine) Left(call *Call) (router.Use, *router.Limits, bool) {
+	t := call.target
+	if t == nil || !t.limited || !e.o.Routing.enforces() {
+		return router.Use{}, nil, false
+	}
+	return t.state.Quota.Left(time.Now(), &t.deployment.Limits), &t.deployment.Limits, true
+}
+
 // inputOf guesses how many tokens a request sends.
 func inputOf(r *llm.Request) int64 {
 	n := estimate(r, 0).Input

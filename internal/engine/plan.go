@@ -173,6 +173,9 @@ func (p *plan) call(c *Call, stream bool, keyHeader string) *wire.Call {
 	if c.Timeout > 0 {
 		out.Timeouts.Total, out.Timeouts.FirstEvent = c.Timeout, c.Timeout
 	}
+	if c.StreamTimeout > 0 {
+		out.Timeouts.FirstEvent = c.StreamTimeout
+	}
 	if d.ForwardHeaders {
 		out.Header = forwarded(c.Header, keyHeader)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
@@ -58,7 +59,11 @@ func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
 	if d := call.Deployment; d != nil {
 		r.Group, r.Deployment, r.Model, r.Region, r.Route = d.Group, d.ID, call.ModelID, call.Region, string(d.Ref.Route)
 	}
-	r.Tries = TriesText(call.Tries)
+	tries := call.Tries
+	if d := call.Deployment; d != nil && call.Why != "" && (failure == nil || len(tries) == 0) { // there was a choice
+		tries = append(slices.Clip(tries), Try{Deployment: d.ID, Group: d.Group, Status: status, Why: call.Why})
+	}
+	r.Tries = TriesText(tries)
 	if call.HasUsage {
 		r.UsageSource = account.UsageAWS
 		if call.Usage.Estimated {

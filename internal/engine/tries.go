@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net/http"
@@ -61,6 +62,18 @@ func TriesText(list []Try) string {
 	return string(out)
 }
 
+// Decision says in ASCII which deployment has the call and why, and why it is none of the others.
+func (c *Call) Decision() string {
+	if c.Deployment == nil {
+		return ""
+	}
+	out := ascii(c.Deployment.ID) + ";" + cmp.Or(c.Why, "only")
+	for _, s := range c.Skipped {
+		out += "," + ascii(s.Deployment) + ";not=" + s.Why
+	}
+	return out
+}
+
 // newTries remembers a request that may be tried again.
 func newTries(r *llm.Request, q query) *tries {
 	t := &tries{asked: *r, query: q, used: []string{r.Model}}
@@ -108,9 +121,12 @@ func (t *tries) part(messages []llm.Message) *tries {
 // fails. open says that its answer goes on when it has gone well: whoever ends it says that the call is done.
 func (e *Engine) attempt(ctx context.Context, call *Call, open bool, work func() *llm.Error) *llm.Error {
 	for {
-		e.hold(call)
-		failed := work()
-		e.hear(call, failed)
+		failed := call.mocked()
+		if failed == nil {
+			e.hold(call)
+			failed = work()
+			e.hear(call, failed)
+		}
 		if failed == nil {
 			if !open {
 				call.done()
@@ -121,6 +137,16 @@ func (e *Engine) attempt(ctx context.Context, call *Call, open bool, work func()
 			return failed
 		}
 	}
+}
+
+// mocked returns the failure that was asked for, as long as it is the model itself that is asked.
+func (c *Call) mocked() *llm.Error {
+	if c.Mock == nil || c.Fallback != "" {
+		return nil
+	}
+	none := 0
+	c.Retries = &none // it would fail each time
+	return c.Mock
 }
 
 // goOn prepares the next try of a call after a failure; its error is that there is none.

@@ -119,7 +119,18 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	call.Connection = control.Connection
 	call.Retries, call.NoFallbacks = control.Retries, control.NoFallbacks
 	call.Fallbacks, call.ContextFallbacks, call.FilterFallbacks = clientFallbacks(control.Fallbacks), clientFallbacks(control.ContextFallbacks), clientFallbacks(control.FilterFallbacks)
+	call.StreamTimeout, call.Session, call.Regions = control.StreamTimeout, control.Session, control.Regions
 	req.Policy.Allowed = control.Allowed
+	call.Request = req
+	failure = x.hints()
+	if failure == nil {
+		failure = x.mock(control.Mock)
+	}
+	if failure != nil {
+		b.release()
+		x.fail(failure)
+		return nil, nil, nil
+	}
 	return b, req, control
 }
 
@@ -281,7 +292,14 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		if len(call.Tries) > 0 {
 			h["X-Outcrop-Tries"] = []string{engine.TriesText(call.Tries)}
 		}
+		if x.r.Header.Get("X-Outcrop-Debug") == "true" {
+			h["X-Outcrop-Decision"] = []string{call.Decision()}
+		}
 		h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
+	}
+	if left, limits, ok := x.server.Engine.Left(call); ok {
+		rateLimit(h, "Requests", limits.Requests, left.Requests)
+		rateLimit(h, "Tokens", limits.Tokens, left.Tokens)
 	}
 	if call.RequestID != "" {
 		h["Llm_provider-X-Amzn-Requestid"] = []string{call.RequestID}
@@ -295,6 +313,14 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	total := time.Since(call.Start)
 	h["X-Litellm-Response-Duration-Ms"] = []string{milliseconds(total)}
 	h["X-Litellm-Overhead-Duration-Ms"] = []string{milliseconds(total - call.UpstreamTime())}
+}
+
+// rateLimit says how much of a quota is left, in OpenAI's headers.
+func rateLimit(h http.Header, what string, limit, left int64) {
+	if limit > 0 {
+		h["X-Ratelimit-Limit-"+what] = []string{strconv.FormatInt(limit, 10)}
+		h["X-Ratelimit-Remaining-"+what] = []string{strconv.FormatInt(left, 10)}
+	}
 }
 
 // none is the count of what has not happened.

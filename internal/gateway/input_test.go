@@ -116,7 +116,7 @@ func TestInternalNamesNeverReachAWS(t *testing.T) {
 		f(name, true, `"x"`)
 	}
 	for _, name := range []string{
-		"litellm_call_id", "litellm_trace_id", "litellm_new", "client_metadata", "default_fallbacks", "stream_timeout", "request_timeout", "mock_response", "mock_tool_calls", "cache",
+		"litellm_call_id", "litellm_trace_id", "litellm_new", "client_metadata", "default_fallbacks", "request_timeout", "mock_response", "mock_tool_calls", "cache",
 		"caching", "no-log", "guardrails", "rpm", "tpm", "weight", "order", "headers", "hf_model_name", "roles",
 		"initial_prompt_value", "final_prompt_value", "bos_token", "eos_token", "prompt_id", "prompt_variables", "proxy_server_request",
 		"input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "output_cost_per_second", "cache_read_input_token_cost",

@@ -75,6 +75,10 @@ func (s *Server) serveNative(x *exchange, p nativePath) {
 	}
 	defer b.release()
 	x.call.Request = &llm.Request{Model: p.id}
+	if failed := x.hints(); failed != nil {
+		x.fail(failed)
+		return
+	}
 	n := &engine.Native{Method: x.r.Method, Operation: p.operation, Query: withoutSignature(x.r.URL.RawQuery), Header: nativeHeader(x.r.Header, s.Keys.Header()), Body: b.data}
 	reply, refused, failed := s.Engine.Native(x.r.Context(), x.call, n)
 	if x.r.Context().Err() != nil {

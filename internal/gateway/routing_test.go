@@ -75,7 +75,12 @@ func routes(url, settings string, entries ...string) string {
 		if len(parts) > 2 {
 			more = ", " + parts[2]
 		}
-		fmt.Fprintf(&b, "  - {model_name: %s, litellm_params: {model: bedrock/amazon.nova-lite-v1:0, aws_access_key_id: A, aws_secret_access_key: s, aws_region_name: us-east-1, aws_bedrock_runtime_endpoint: '%s/%s'%s}, model_info: {id: %s}}\n",
+		for _, usual := range []string{"model: bedrock/amazon.nova-lite-v1:0", "aws_region_name: us-east-1"} {
+			if key, _, _ := strings.Cut(usual, " "); !strings.Contains(more, ", "+key) {
+				more += ", " + usual
+			}
+		}
+		fmt.Fprintf(&b, "  - {model_name: %s, litellm_params: {aws_access_key_id: A, aws_secret_access_key: s, aws_bedrock_runtime_endpoint: '%s/%s'%s}, model_info: {id: %s}}\n",
 			parts[0], url, parts[1], more, parts[1])
 	}
 	b.WriteString("general_settings: {master_key: " + testKey + "}\nrouter_settings:\n  num_retries: 2\n" + settings)

@@ -37,4 +37,3 @@ func TestTheNearestNameIsFound(t *testing.T) {
 		t.Errorf("names: %s", got)
 	}
 }
-

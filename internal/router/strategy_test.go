@@ -120,8 +120,13 @@ func TestLatencyFades(t *testing.T) {
 
 func TestEnter(t *testing.T) {
 	var s State
-	if !s.Enter(2) || !s.Enter(2) || s.Enter(2) || !s.Enter(0) || s.Parallel() != 3 {
-		t.Error("two at once")
+	for i, want := range []bool{true, true, false} {
+		if s.Enter(2) != want {
+			t.Errorf("call %d: two at once", i)
+		}
+	}
+	if !s.Enter(0) || s.Parallel() != 3 {
+		t.Error("without a bound")
 	}
 	s.Leave()
 	s.Leave()

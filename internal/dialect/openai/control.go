@@ -27,8 +27,13 @@ type Control struct {
 	Retries                                      *int
 	Fallbacks, ContextFallbacks, FilterFallbacks []Fallback
 	NoFallbacks                                  bool
-	// Timeout replaces the deployment's total time-out; 0 means unsaid.
-	Timeout time.Duration
+	// Timeout replaces the deployment's total time-out, StreamTimeout the time to a stream's first event; 0 means unsaid.
+	Timeout, StreamTimeout time.Duration
+	// Session is litellm_session_id, the client's name for a conversation; Regions is allowed_model_region.
+	Session string
+	Regions []string
+	// Mock is the mock_testing_… member that asks for a failure; empty means that none is.
+	Mock string
 	// Connection are the connection parameters that a deployment may let clients set, by their names; the value of one that
 	// is no string is unset. Whoever uses a Control must refuse those that it does not act on.
 	Connection map[string]secret.Secret
@@ -90,7 +95,7 @@ func refusedFromClients(name string) bool {
 // not act on are listed as losses.
 func notForModels(name string) bool {
 	switch name {
-	case "default_fallbacks", "stream_timeout", "request_timeout", "force_timeout", "cache", "caching", "no-log", "no_log",
+	case "default_fallbacks", "request_timeout", "force_timeout", "cache", "caching", "no-log", "no_log",
 		"guardrails", "ttl", "rpm", "tpm", "weight", "order", "max_parallel_requests", "headers",
 		"extra_headers", "proxy_server_request", "client_metadata", "hf_model_name", "roles", "initial_prompt_value",
 		"final_prompt_value", "bos_token", "eos_token", "prompt_id", "prompt_variables", "secret_fields", "logger_fn", "verbose",
@@ -138,9 +143,23 @@ func (d *decoder) controlMember(name string) (bool, error) {
 	case "disable_fallbacks":
 		c.NoFallbacks, err = d.bool(name)
 	case "timeout":
-		var seconds *float64
-		if seconds, err = d.float(name, 0.001, 86400); err == nil {
-			c.Timeout = time.Duration(*seconds * float64(time.Second))
+		c.Timeout, err = d.seconds(name)
+	case "stream_timeout":
+		c.StreamTimeout, err = d.seconds(name)
+	case "litellm_session_id":
+		c.Session, err = d.word(name)
+	case "allowed_model_region":
+		if d.s.Peek() == jsonscan.KindString {
+			var region string
+			region, err = d.word(name)
+			c.Regions = []string{region}
+		} else {
+			c.Regions, err = d.strings(name)
+		}
+	case "mock_testing_fallbacks", "mock_testing_context_fallbacks", "mock_testing_content_policy_fallbacks", "mock_testing_rate_limit_error":
+		var wanted bool
+		if wanted, err = d.bool(name); wanted {
+			c.Mock = name
 		}
 	case "tags":
 		var tags []string
@@ -161,6 +180,14 @@ func (d *decoder) controlMember(name string) (bool, error) {
 		err = d.ignore(name)
 	}
 	return true, err
+}
+
+func (d *decoder) seconds(path string) (time.Duration, error) {
+	seconds, err := d.float(path, 0.001, 86400)
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(*seconds * float64(time.Second)), nil
 }
 
 // maxRetries bounds what a client may ask for.

@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// hints reads LiteLLM's headers that concern one call; what its body says wins. They are for clients whose bodies are not
+// theirs to change, and for requests in AWS's own words, whose bodies are nobody's.
+func (x *exchange) hints() *llm.Error {
+	h, call := x.r.Header, x.call
+	for name, dst := range map[string]*time.Duration{"X-Litellm-Timeout": &call.Timeout, "X-Litellm-Stream-Timeout": &call.StreamTimeout} {
+		value := h.Get(name)
+		if value == "" || *dst > 0 {
+			continue
+		}
+		seconds, err := strconv.ParseFloat(value, 64)
+		if err != nil || !(seconds >= 0.001 && seconds <= maxSeconds) {
+			return badHint(name, "a number of seconds from 0.001 to "+strconv.Itoa(maxSeconds))
+		}
+		*dst = time.Duration(seconds * float64(time.Second))
+	}
+	if value := h.Get("X-Litellm-Num-Retries"); value != "" && call.Retries == nil {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 || n > math.MaxInt16 {
+			return badHint("X-Litellm-Num-Retries", "a whole number")
+		}
+		call.Retries = ptr(min(n, maxRetries))
+	}
+	for tag := range strings.SplitSeq(h.Get("X-Litellm-Tags"), ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			call.Request.Tags = append(call.Request.Tags, tag)
+		}
+	}
+	if id := h.Get("X-Litellm-Session-Id"); id != "" && call.Session == "" {
+		call.Session = id
+	}
+	return nil
+}
+
+const (
+	// maxSeconds bounds a time-out, maxRetries the further tries that a client may ask for.
+	maxSeconds = 86400
+	maxRetries = 20
+)
+
+func badHint(name, want string) *llm.Error {
+	name = strings.ToLower(name)
+	return llm.Invalid(name, "the header "+name+" must be "+want)
+}
