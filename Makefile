@@ -37,6 +37,7 @@ test: ## everything that must pass: setup, lint, unit tests with the race detect
 
 .PHONY: test-unit
 test-unit: ## Go tests with the race detector, fuzz seeds included
+	scripts/setup.sh servers
 	CGO_ENABLED=1 go test -race -timeout 20m ./...
 
 .PHONY: compat

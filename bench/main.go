@@ -4,6 +4,7 @@
 // Usage:
 //
 //	go run ./bench [-rounds 3] [-out bench/results.md] -outcrop bin/outcrop
+//	go run ./bench -reliability -outcrop bin/outcrop
 //
 // The machine's speed drifts, so trust the ratios to the bare proxy, which are taken round by round, and not the
 // milliseconds.
@@ -50,6 +51,7 @@ func run(ctx context.Context, args []string) error {
 	out := flags.String("out", "", "write the tables to this file, too")
 	streams := flags.Int("streams", 1000, "open streams in the streaming test")
 	rate := flags.Int("rate", 500, "requests per second in the latency test")
+	reliability := flags.Bool("reliability", false, "instead: what clients see while upstreams fail")
 	serve := flags.String("serve", "", "run a baseline instead: bare or floor")
 	listen := flags.String("listen", "", "address of the baseline")
 	upstream := flags.String("upstream", "", "URL of the baseline's upstream")
@@ -60,7 +62,11 @@ func run(ctx context.Context, args []string) error {
 		return serveBaseline(*serve, *listen, *upstream)
 	}
 	b := &bench{outcrop: *outcrop, rounds: *rounds, streams: *streams, rate: *rate, client: load.Client()}
-	report, err := b.run(ctx)
+	measure := b.run
+	if *reliability {
+		measure = b.storms
+	}
+	report, err := measure(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Gets what the checks need and the machine lacks. Each part is skipped at once when it is there already.
 #
-#   scripts/setup.sh [lint|compat|all]
+#   scripts/setup.sh [lint|servers|compat|all]
 #
 #   lint    golangci-lint, gofumpt and govulncheck, built into .cache/bin
 #   compat  Python and Node.js, a virtual environment and node_modules with the pinned clients, both for test/compat
-#   all     both (the default)
+#   servers a Valkey or Redis server, which the Go tests start
+#   all     everything (the default)
 #
 # Programs of the system (a C compiler for the race detector, Python, Node.js) come from Debian's packages when they are
 # missing and this is root or has sudo; elsewhere one line says what to install.
@@ -121,6 +122,10 @@ python_part() {
 	printf '%s\n' "$want" >"$stamp"
 }
 
+servers() {
+	command -v valkey-server >/dev/null || command -v redis-server >/dev/null || debian "a Redis server (for the tests of several replicas)" redis-server
+}
+
 curl_part() { command -v curl >/dev/null || debian "curl (for the lines that the demo prints)" curl; }
 
 node_part() {
@@ -142,14 +147,13 @@ node_part() {
 
 part=${1:-all}
 case $part in
-lint | compat | all) ;;
-*) fail "unknown part '$part': lint, compat or all" ;;
+lint | servers | compat | all) ;;
+*) fail "unknown part '$part': lint, servers, compat or all" ;;
 esac
 go_itself
-if [ "$part" != compat ]; then
-	lint
-fi
-if [ "$part" != lint ]; then
+case $part in lint | all) lint ;; esac
+case $part in servers | all) servers ;; esac
+if [ "$part" = compat ] || [ "$part" = all ]; then
 	curl_part
 	python_part
 	node_part

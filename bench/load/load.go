@@ -82,30 +82,66 @@ func Saturate(ctx context.Context, c *http.Client, t *Target, workers, n int) er
 // their latencies in ascending order. A latency counts from the time at which the request was due, so that a stall
 // cannot hide the requests behind it.
 func AtRate(ctx context.Context, c *http.Client, t *Target, perSecond int, d time.Duration) ([]time.Duration, error) {
+	var mu sync.Mutex
+	var failed error
+	latencies := atRate(perSecond, d, func() {
+		if err := t.once(ctx, c); err != nil {
+			mu.Lock()
+			failed = errors.Join(failed, err)
+			mu.Unlock()
+		}
+	})
+	return latencies, failed
+}
+
+// Storm is AtRate where calls may fail: it counts them. A stream fails that does not come to its end, or says that it has
+// failed.
+func Storm(ctx context.Context, c *http.Client, t *Target, perSecond int, d time.Duration) (latencies []time.Duration, failed int, err error) {
+	var failures atomic.Int64
+	latencies = atRate(perSecond, d, func() {
+		if err := t.whole(ctx, c); err != nil {
+			failures.Add(1)
+		}
+	})
+	return latencies, int(failures.Load()), ctx.Err()
+}
+
+// whole sends one request and looks whether the whole of its answer has come.
+func (t *Target) whole(ctx context.Context, c *http.Client) error {
+	resp, err := t.do(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	isStream := bytes.HasPrefix(body, []byte("data:"))
+	if bytes.Contains(body, []byte(`{"error":`)) || isStream && !bytes.HasSuffix(body, []byte("data: [DONE]\n\n")) {
+		return errors.New("the answer is not whole")
+	}
+	return nil
+}
+
+// atRate does something at fixed times and returns how long each took from its time on, in ascending order.
+func atRate(perSecond int, d time.Duration, do func()) []time.Duration {
 	n := int(d.Seconds() * float64(perSecond))
 	gap := time.Second / time.Duration(perSecond)
 	latencies := make([]time.Duration, n)
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
 	start := time.Now()
 	for i := range n {
 		due := start.Add(time.Duration(i) * gap)
 		time.Sleep(time.Until(due))
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			if err := t.once(ctx, c); err != nil {
-				mu.Lock()
-				failed = errors.Join(failed, err)
-				mu.Unlock()
-			}
+		wg.Go(func() {
+			do()
 			latencies[i] = time.Since(due)
-		}()
+		})
 	}
 	wg.Wait()
 	slices.Sort(latencies)
-	return latencies, failed
+	return latencies
 }
 
 // Streams opens n streams at once, reads all of them to their end, and returns how many server-sent events or frames of

@@ -166,6 +166,7 @@ type gatewayProcess struct {
 	store   *sqlite.Store
 	ledger  *account.Ledger
 	server  *gateway.Server
+	leave   func() error // ends the talk with other replicas
 	host    string
 	out     io.Writer // for what is printed rather than logged
 	// warnings are what an operator should know of the deployments, by their ids.
@@ -203,6 +204,10 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
+	if g.leave, err = g.joinReplicas(e); err != nil {
+		_ = g.close()
+		return nil, err
+	}
 	g.warnings = e.Warnings()
 	for _, id := range g.table.Unverified() {
 		g.warnings[id] = append(g.warnings[id], "ssl_verify is off: whoever is between here and AWS can read credentials and prompts")
@@ -378,6 +383,9 @@ func (g *gatewayProcess) close() error {
 	g.table.Close()
 	g.fetcher.Close()
 	g.pool.Close()
+	if g.leave != nil {
+		errs = append(errs, g.leave())
+	}
 	if g.ledger != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 		defer cancel()

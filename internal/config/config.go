@@ -345,6 +345,16 @@ type RouterSettings struct {
 	ModelGroupRetryPolicy GroupFailureCounts `yaml:"model_group_retry_policy"`
 	// DisableCooldowns leaves no deployment alone.
 	DisableCooldowns bool `yaml:"disable_cooldowns"`
+	// RedisURL says where replicas of the gateway meet, as coordination_redis of general_settings does, which wins.
+	RedisURL secret.Secret `yaml:"redis_url"`
+	// RedisHost is the server's name.
+	RedisHost string `yaml:"redis_host"`
+	// RedisPort is the server's port. Default: 6379.
+	RedisPort string `yaml:"redis_port"`
+	// RedisPassword is the password of its default user.
+	RedisPassword secret.Secret `yaml:"redis_password"`
+	// RedisDB is the number of its database. Default: 0.
+	RedisDB int `yaml:"redis_db" check:"not-negative"`
 	// Timeout bounds a whole call that is not a stream. Default: 600 s, or litellm_settings.request_timeout if set.
 	Timeout time.Duration `yaml:"timeout" check:"not-negative"`
 	// StreamTimeout bounds the time to the first event of a stream. Default: the timeout of the call.
@@ -363,6 +373,24 @@ type RoutingStrategyArgs struct {
 	LowestLatencyBuffer float64 `yaml:"lowest_latency_buffer" check:"not-negative"`
 }
 
+// Redis says where a Valkey or Redis server is.
+type Redis struct {
+	// URL is redis://user:password@host:port/database, or rediss:// with TLS. It wins over the other keys.
+	URL secret.Secret `yaml:"url"`
+	// Host is the server's name. Default: localhost, if another key is set.
+	Host string `yaml:"host"`
+	// Port is a number. Default: 6379.
+	Port string `yaml:"port"`
+	// Username is the user's name. Default: none.
+	Username string `yaml:"username"`
+	// Password is the user's password. Default: none.
+	Password secret.Secret `yaml:"password"`
+	// DB is the number of the database. Default: 0.
+	DB int `yaml:"db" check:"not-negative"`
+	// SSL speaks TLS. Default: false.
+	SSL bool `yaml:"ssl"`
+}
+
 // GeneralSettings holds what concerns the server itself.
 type GeneralSettings struct {
 	// MasterKey is the administrator's key. With it every route but the health probes needs a key. Default: the variable
@@ -373,6 +401,10 @@ type GeneralSettings struct {
 	PermitWeakMasterKey bool `yaml:"dangerously_permit_weak_or_unset_master_key"`
 	// DatabaseURL says where keys and spend are kept: sqlite:PATH. Default: a SQLite file beside the configuration.
 	DatabaseURL secret.Secret `yaml:"database_url"`
+	// CoordinationRedis is the Valkey or Redis server through which several replicas of the gateway share what they know of
+	// deployments: use of quotas, and which are left alone. Default: the variables REDIS_URL, or REDIS_HOST, REDIS_PORT and
+	// REDIS_PASSWORD; else none, and each replica decides by itself.
+	CoordinationRedis Redis `yaml:"coordination_redis"`
 	// KeyHeaderName is a further header that carries the client's key. Default: none.
 	KeyHeaderName string `yaml:"litellm_key_header_name" check:"header"`
 	// MaxRequestSizeMB bounds a request's body in MiB; larger ones get 413. Default: 32.

@@ -49,6 +49,7 @@ var documented = []struct {
 	{SectionStrategy, "RoutingStrategyArgs", "`router_settings.routing_strategy_args`"},
 	{SectionRouter, "RouterSettings", "`router_settings`"},
 	{SectionGeneral, "GeneralSettings", "`general_settings`"},
+	{SectionRedis, "Redis", "`general_settings.coordination_redis`"},
 }
 
 const introduction = `# Configuration
@@ -214,7 +215,7 @@ func typeWord(t *testing.T, e ast.Expr) string {
 			"string": "string", "bool": "true or false", "int": "whole number", "float64": "number", "Disconnect": "`cancel` or `drain`",
 			"TLSVerify": "true, false or a file", "SessionTags": "list of `{Key, Value}`", "Aliases": "mapping", "Fallbacks": "list of `{group: [models]}`", "FallbackList": "list of models", "FailureCounts": "mapping", "GroupFailureCounts": "mapping", "Attribution": "mapping or false",
 			"ClientParams": "list of names and `{name: pattern}`", "LitellmParams": "mapping", "ModelInfo": "mapping",
-			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping",
+			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping",
 		}
 		if w, ok := words[e.Name]; ok {
 			return w

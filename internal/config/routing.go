@@ -45,6 +45,8 @@ func (l *loader) routing(n *node, path string, dst any) bool {
 		l.groupFailureCounts(n, path, p)
 	case *Aliases:
 		l.aliases(n, path, p)
+	case *Redis:
+		l.section(n, path, SectionRedis, p, nil)
 	case *RoutingStrategyArgs:
 		l.section(n, path, SectionStrategy, p, nil)
 	default:

@@ -17,6 +17,7 @@ const (
 	SectionLitellm    Section = "litellm_settings"
 	SectionGroups     Section = "model_group_settings"
 	SectionStrategy   Section = "routing_strategy_args"
+	SectionRedis      Section = "coordination_redis"
 	SectionRouter     Section = "router_settings"
 	SectionGeneral    Section = "general_settings"
 	SectionCredential Section = "credential_list"
@@ -25,7 +26,7 @@ const (
 // Sections lists the parts in the order of a file.
 func Sections() []Section {
 	return []Section{
-		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy,
+		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy, SectionRedis,
 		SectionRouter, SectionGeneral, SectionCredential,
 	}
 }
@@ -661,6 +662,15 @@ var settings = map[Section][]Setting{
 	SectionGroups: {
 		{"forward_client_headers_to_llm_api", Supported, ""},
 	},
+	SectionRedis: {
+		{"url", Supported, ""},
+		{"host", Supported, ""},
+		{"port", Supported, ""},
+		{"username", Supported, ""},
+		{"password", Supported, ""},
+		{"db", Supported, ""},
+		{"ssl", Supported, ""},
+	},
 	SectionStrategy: {
 		{"lowest_latency_buffer", Supported, ""},
 		{"ttl", Ignored, "what is known of a latency fades by itself"},
@@ -708,11 +718,11 @@ var settings = map[Section][]Setting{
 		{"polling_interval", NotYet, "calls are not queued"},
 		{"provider_budget_config", NotYet, "limits of deployments are not enforced yet"},
 		{"default_litellm_params", NotYet, "write the parameters in each litellm_params; a YAML merge key saves the typing"},
-		{"redis_host", NotYet, "there is no shared cache yet"},
-		{"redis_port", NotYet, "there is no shared cache yet"},
-		{"redis_password", NotYet, "there is no shared cache yet"},
-		{"redis_url", NotYet, "there is no shared cache yet"},
-		{"redis_db", NotYet, "there is no shared cache yet"},
+		{"redis_host", Supported, ""},
+		{"redis_port", Supported, ""},
+		{"redis_password", Supported, ""},
+		{"redis_url", Supported, ""},
+		{"redis_db", Supported, ""},
 		{"cache_responses", NotYet, "there is no shared cache yet"},
 		{"cache_kwargs", NotYet, "there is no shared cache yet"},
 		{"caching_groups", NotYet, "there is no shared cache yet"},
@@ -841,7 +851,7 @@ var settings = map[Section][]Setting{
 		{"alert_types", NotYet, "alerts are not sent yet"},
 		{"alert_type_config", NotYet, "alerts are not sent yet"},
 		{"alert_to_webhook_url", NotYet, "alerts are not sent yet"},
-		{"coordination_redis", NotYet, "limits are not shared between replicas yet"},
+		{"coordination_redis", Supported, ""},
 		{"user_header_name", NotYet, "headers do not name end users yet; the request's user does"},
 		{"user_header_mappings", NotYet, "headers do not name end users yet; the request's user does"},
 		{"enable_drain_endpoint", NotYet, "there is no drain route yet"},

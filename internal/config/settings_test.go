@@ -10,7 +10,7 @@ import (
 // structs are the sections that have a struct.
 var structs = map[Section]any{
 	SectionParams: &LitellmParams{}, SectionInfo: &ModelInfo{}, SectionLitellm: &LitellmSettings{},
-	SectionGroups: &ModelGroupSettings{}, SectionStrategy: &RoutingStrategyArgs{}, SectionRouter: &RouterSettings{}, SectionGeneral: &GeneralSettings{},
+	SectionGroups: &ModelGroupSettings{}, SectionStrategy: &RoutingStrategyArgs{}, SectionRedis: &Redis{}, SectionRouter: &RouterSettings{}, SectionGeneral: &GeneralSettings{},
 	SectionEntry: &Deployment{},
 }
 

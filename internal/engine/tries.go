@@ -23,6 +23,7 @@ type tries struct {
 	// query is what is looked for now; it skips the deployments that have failed.
 	query   query
 	retries int // in this group
+	waits   int // before some of them
 	// lastFailed is the deployment that was tried last.
 	lastFailed *router.Deployment
 	// queue are the fallbacks that are left; queued says that they have been chosen.
@@ -231,7 +232,7 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		if none != nil {
 			continue
 		}
-		t.query, t.retries = q, 0
+		t.query, t.retries, t.waits = q, 0, 0
 		call.Fallback = f.Model
 		call.Why = whyFallback
 		call.FellBack++
@@ -250,7 +251,8 @@ const (
 func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *target {
 	t := call.tries
 	status := failed.Status()
-	isRefusal := status == http.StatusUnauthorized || status == http.StatusForbidden
+	// Another account or region may allow what this one does not, or have the model that this one lacks.
+	isRefusal := status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound && failed.AWSType != ""
 	switch {
 	case failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter || failed.Code == codeNoDeployment:
 		return nil
@@ -266,10 +268,12 @@ func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *ta
 	if isRefusal || call.native { // AWS's own clients try again themselves
 		return nil
 	}
-	wait := max(backoff(t.retries, failed.RetryAfter), e.o.Routing.RetryAfter)
+	wait := max(backoff(t.waits, failed.RetryAfter), e.o.Routing.RetryAfter)
 	if call.Timeout > 0 && time.Since(call.Start)+wait > call.Timeout || !pause(ctx, wait) {
 		return nil
 	}
+	t.waits++
+	t.query.skip = nil // all may be asked again
 	all := t.query
 	for _, all.skip = range [][]*router.Deployment{{t.lastFailed}, nil} { // another than the one that has just failed, if there is one
 		if next, none := e.pick(call, &all); none == nil {
@@ -302,11 +306,11 @@ const (
 
 // backoff returns how long to wait before a deployment is asked again: as long as AWS asks for, within bounds, else longer
 // each time.
-func backoff(retries int, asked time.Duration) time.Duration {
+func backoff(waits int, asked time.Duration) time.Duration {
 	if asked > 0 && asked <= longestAWS {
 		return asked
 	}
-	return min(firstWait<<min(retries, 10), longestOwn) + rand.N(jitter) //nolint:gosec // that callers do not come back at once
+	return min(firstWait<<min(waits, 10), longestOwn) + rand.N(jitter) //nolint:gosec // that callers do not come back at once
 }
 
 // pause waits, and reports whether the call goes on.

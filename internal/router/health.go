@@ -27,6 +27,7 @@ type Health struct {
 	calls, bad  atomic.Int64
 	cooledUntil atomic.Int64 // ns since 1970, 0 when it is not left alone
 	soft        atomic.Bool  // it is left alone for something that may pass at any moment
+	told        atomic.Int64 // until when others have said that it is to be left alone: that is heard once
 }
 
 // count returns this minute's counters.
@@ -102,6 +103,26 @@ func passes(status int) bool {
 		return true
 	}
 	return false
+}
+
+// Until returns until when the deployment is left alone, zero if it is not, and whether that may be over at any moment.
+func (h *Health) Until(now time.Time) (time.Time, bool) {
+	until := h.cooledUntil.Load()
+	if until <= now.UnixNano() {
+		return time.Time{}, false
+	}
+	return time.Unix(0, until), h.soft.Load()
+}
+
+// LeaveAlone notes that somebody else has seen the deployment fail and leaves it alone for so long. What was heard before
+// does not count again: the deployment may have been found to work.
+func (h *Health) LeaveAlone(now, until time.Time, soft bool) {
+	ns := until.UnixNano()
+	if until.IsZero() || !until.After(now) || h.told.Swap(ns) == ns || h.cooledUntil.Load() >= ns {
+		return
+	}
+	h.soft.Store(soft)
+	h.cooledUntil.Store(ns)
 }
 
 // IsWell reports whether the deployment is not left alone, and was not either before its last answer.

@@ -36,8 +36,9 @@ type Quota struct {
 	requests, tokens, input, output window
 	dayRequests, dayTokens          window
 	requestLimit, tokenLimit        learnt
-	// others is what other replicas use, in the minute.
+	// others is what other replicas have used in the last minute; last is the minute of the last call.
 	others Use
+	last   int64
 }
 
 // Use is what was used of a quota in a minute.
@@ -106,6 +107,7 @@ func (q *Quota) Take(now time.Time, n Need) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.requests.add(now, time.Minute, 1)
+	q.last = q.requests.index
 	q.dayRequests.add(now, day, 1)
 	q.count(now, n.Input+n.Output, n)
 }
@@ -150,6 +152,13 @@ func (q *Quota) Used(now time.Time) (Use, int64) {
 	q.requests.turn(now, time.Minute)
 	q.tokens.turn(now, time.Minute)
 	return Use{max(int64(q.requests.now), 0), max(int64(q.tokens.now), 0)}, q.requests.index
+}
+
+// Idle reports whether nothing was used for so long.
+func (q *Quota) Idle(now time.Time, span time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return now.UnixNano()/int64(time.Minute)-q.last > int64(span/time.Minute)
 }
 
 // Others says what the other replicas have used.

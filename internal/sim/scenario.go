@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type Match struct {
 	Operation string `yaml:"operation"` // converse, converse-stream, invoke, invoke-with-response-stream, count-tokens
 	Nth       int    `yaml:"nth"`       // only the nth request that matches the rest, from 1
 	Times     int    `yaml:"times"`     // only the first so many
+	// Share is which share of them, from 0 to 1, drawn by their number: the same in every run. 0: all.
+	Share float64 `yaml:"share"`
 }
 
 // Reply is what the model says instead of the echo. Stop sequences and token limits cut it like any answer.
@@ -163,6 +166,9 @@ func (r Rule) check() error {
 	if op := r.Match.Operation; op != "" && modelOperation(op) == "" {
 		return fmt.Errorf("unknown operation %q; there are converse, converse-stream, invoke, invoke-with-response-stream, count-tokens", op)
 	}
+	if r.Match.Share < 0 || r.Match.Share > 1 {
+		return errors.New("share must be from 0 to 1")
+	}
 	if r.Match.Nth < 0 || r.Match.Times < 0 || r.ChunkSize < 0 {
 		return errors.New("nth, times and chunk_size must not be negative")
 	}
@@ -220,15 +226,22 @@ func (s *Server) rule(c *call, text string) (int, *Rule) {
 		if !matchesModel(m.Model, c.model) || !strings.Contains(text, m.Contains) || (m.Operation != "" && modelOperation(m.Operation) != c.operation) {
 			continue
 		}
-		if m.Nth > 0 || m.Times > 0 {
+		if m.Nth > 0 || m.Times > 0 || m.Share > 0 {
 			n := s.counts.next(fmt.Sprintf("rule\x00%d", i))
-			if (m.Nth > 0 && n != m.Nth) || (m.Times > 0 && n > m.Times) {
+			if (m.Nth > 0 && n != m.Nth) || (m.Times > 0 && n > m.Times) || (m.Share > 0 && !s.drawn(n, m.Share)) {
 				continue
 			}
 		}
 		return i, r
 	}
 	return 0, nil
+}
+
+// drawn reports whether the nth request is of a share of all.
+func (s *Server) drawn(n int, share float64) bool {
+	const resolution = 1 << 20
+	d := newDice(s.options.Seed, "share", []byte(strconv.Itoa(n)))
+	return float64(d.next()%resolution) < share*resolution
 }
 
 // matchesModel: without * a part of the id will do, with * the whole id must match.

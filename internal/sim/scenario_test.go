@@ -33,6 +33,8 @@ rules:
       tool_calls:
         - {name: lookup, input: {q: [1, two]}}
         - {name: lookup, id: fixed}
+  - match: {contains: now and then, share: 0.3}
+    fault: throttle
   - match: {contains: raw}
     reply: {raw: {any: [thing]}, events: [{messageStart: {role: assistant}}, {brandNew: {x: 1}}]}
   - match: {contains: filtered}
@@ -51,6 +53,27 @@ func scenario(t *testing.T, text string) *Scenario {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func TestAShareOfTheRequests(t *testing.T) {
+	b := start(t, Options{Scenario: scenario(t, script)})
+	refused := func() int {
+		n := 0
+		for range 1000 {
+			if b.post(claude, "converse", user("now and then")).status == 429 {
+				n++
+			}
+		}
+		return n
+	}
+	n := refused()
+	if n < 250 || n > 350 {
+		t.Errorf("%d of 1000", n)
+	}
+	b.sim.Reset()
+	if again := refused(); again != n {
+		t.Errorf("%d, and %d in another run", n, again)
+	}
 }
 
 func TestScenario(t *testing.T) {
@@ -154,6 +177,7 @@ func TestScenarioMistakesAreNamed(t *testing.T) {
 	f(`rules: [{reply: {events: [{a: {}, b: {}}]}}]`, "one event name")
 	f(`rules: [{reply: {events: [{a: 1}]}}]`, "must be a mapping")
 	f(`rules: [{match: {nth: -1}}]`, "negative")
+	f(`rules: [{match: {share: 1.5}}]`, "share")
 	f(`rules: [{latency: soon}]`, "soon")
 	if _, err := LoadScenario(filepath.Join(t.TempDir(), "none.yaml")); !os.IsNotExist(err) {
 		t.Error(err)

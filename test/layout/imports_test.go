@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 		// It makes the deployments of a configuration: their identities and their connections.
 		"internal/bedrock/identity", "internal/bedrock/wire",
 	},
+	"internal/store/valkey": {"internal/router"},
 	"internal/store/sqlite": {"llm", "internal/account", "internal/catalog", "internal/secret"},
 	"internal/sim":          {"internal/bedrock/wire", "internal/catalog"},
 	"cmd/outcrop":           {"llm", "internal/…"},
