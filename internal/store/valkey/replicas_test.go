@@ -1,12 +1,9 @@
 package valkey
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,62 +11,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/test/servers"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// server is a real Valkey or Redis of the test's own.
-type server struct {
-	url     string
-	process *exec.Cmd
-}
-
-func start(t *testing.T) *server {
-	t.Helper()
-	program := ""
-	for _, name := range []string{"valkey-server", "redis-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			program = path
-			break
-		}
-	}
-	if program == "" {
-		t.Fatal("there is neither valkey-server nor redis-server: scripts/setup.sh servers installs one")
-	}
-	socket := filepath.Join(t.TempDir(), "s")
-	s := &server{url: "unix://" + socket, process: exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")}
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.stop)
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "eady to accept connections") {
-			go func() {
-				for lines.Scan() { // what it has to say must not fill the pipe
-					_ = lines.Text()
-				}
-			}()
-			return s
-		}
-	}
-	t.Fatal("the server did not start")
-	return nil
-}
-
-func (s *server) stop() {
-	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
-}
-
 // join returns a replica whose clock stands still.
-func (s *server) join(t *testing.T, now time.Time) *Replicas {
+func join(t *testing.T, s *servers.Valkey, now time.Time) *Replicas {
 	t.Helper()
-	r, err := Open(Options{URL: s.url})
+	r, err := Open(Options{URL: s.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,10 +38,10 @@ func exchange(t *testing.T, r *Replicas, mine ...router.Report) []router.Report 
 }
 
 func TestReplicasShareTheirUse(t *testing.T) {
-	s := start(t)
+	s := servers.StartValkey(t)
 	now := time.Unix(1_700_000_000, 0).Truncate(time.Minute).Add(15 * time.Second) // a quarter of the minute is over
 	minute := now.Unix() / 60
-	a, b, c := s.join(t, now), s.join(t, now), s.join(t, now)
+	a, b, c := join(t, s, now), join(t, s, now), join(t, s, now)
 	report := func(name string, minute, requests, tokens int64) router.Report {
 		return router.Report{Deployment: name, Minute: minute, Use: router.Use{Requests: requests, Tokens: tokens}}
 	}
@@ -109,9 +59,9 @@ func TestReplicasShareTheirUse(t *testing.T) {
 }
 
 func TestReplicasShareFailures(t *testing.T) {
-	s := start(t)
+	s := servers.StartValkey(t)
 	now := time.Now().Truncate(time.Millisecond)
-	a, b := s.join(t, now), s.join(t, now)
+	a, b := join(t, s, now), join(t, s, now)
 	until := now.Add(time.Minute)
 	own := exchange(t, a, router.Report{Deployment: "d", Until: until, Soft: true}, router.Report{Deployment: "e", Until: until})
 	if !own[0].Until.IsZero() {
@@ -124,10 +74,10 @@ func TestReplicasShareFailures(t *testing.T) {
 }
 
 func TestAServerThatIsAway(t *testing.T) {
-	s := start(t)
-	r := s.join(t, time.Now())
+	s := servers.StartValkey(t)
+	r := join(t, s, time.Now())
 	exchange(t, r, router.Report{Deployment: "d"})
-	s.stop()
+	s.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := r.Exchange(ctx, []router.Report{{Deployment: "d"}}); err == nil {
@@ -163,8 +113,8 @@ func TestOpen(t *testing.T) {
 }
 
 func TestForeignValues(t *testing.T) {
-	s := start(t)
-	r := s.join(t, time.Now())
+	s := servers.StartValkey(t)
+	r := join(t, s, time.Now())
 	for key, value := range map[string]string{"outcrop:alone:a": "x", "outcrop:alone:b": "x soft y", "outcrop:alone:c": ""} {
 		if err := r.client.Set(t.Context(), key, value, 0).Err(); err != nil {
 			t.Fatal(err)
