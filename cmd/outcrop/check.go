@@ -8,8 +8,8 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/engine"
-	"github.com/outcrop-ai/outcrop/internal/gateway"
 )
 
 // check is the command that says what is wrong with a configuration.
@@ -76,7 +76,7 @@ func offlineEngine(c *config.Config, lookup env) (*engine.Engine, func(), error)
 		return nil, nil, err
 	}
 	environment := c.LookupEnv(lookup)
-	table, err := gateway.NewTable(c, cat, identity.NewPool(environment), environment, "outcrop/"+currentVersion())
+	table, err := deployment.NewTable(c, cat, identity.NewPool(environment), environment, "outcrop/"+currentVersion())
 	if err != nil {
 		return nil, nil, err
 	}

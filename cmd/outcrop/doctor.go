@@ -10,7 +10,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/config"
-	"github.com/outcrop-ai/outcrop/internal/gateway"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/router"
 )
 
@@ -127,7 +127,7 @@ const (
 // surgery is what all examinations share.
 type surgery struct {
 	catalog *catalog.Catalog
-	table   *gateway.Table
+	table   *deployment.Table
 	now     func() time.Time
 	calls   bool
 }
@@ -141,7 +141,7 @@ func examine(ctx context.Context, c *config.Config, lookup env, calls bool) ([]*
 	environment := c.LookupEnv(lookup)
 	pool := identity.NewPool(environment)
 	defer pool.Close()
-	table, err := gateway.NewTable(c, cat, pool, environment, "outcrop/"+currentVersion())
+	table, err := deployment.NewTable(c, cat, pool, environment, "outcrop/"+currentVersion())
 	if err != nil {
 		return nil, err
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
 	"github.com/outcrop-ai/outcrop/internal/engine"
-	"github.com/outcrop-ai/outcrop/internal/gateway"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
 // identity asks STS who the deployment is.
-func (s *surgery) identity(ctx context.Context, x *diagnosis, p *gateway.Probe) {
+func (s *surgery) identity(ctx context.Context, x *diagnosis, p *deployment.Probe) {
 	if p.Identity == nil {
 		x.add("identity", stateOK, "nothing is signed: the configured header or key goes as it is", "")
 		return
@@ -77,7 +77,7 @@ const skewed = 5 * time.Minute
 
 // endpoint asks the endpoint for anything at all, without credentials: an answer of any status shows that it is there, and
 // its date tells AWS's time.
-func (s *surgery) endpoint(ctx context.Context, x *diagnosis, p *gateway.Probe) {
+func (s *surgery) endpoint(ctx context.Context, x *diagnosis, p *deployment.Probe) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Runtime.URL("/"), nil)
@@ -129,7 +129,7 @@ type profileFacts struct {
 
 // model asks the control plane for the model or the inference profile, which costs nothing. That the identity may not ask
 // is no fault: calls do not need it.
-func (x *diagnosis) model(ctx context.Context, d *router.Deployment, p *gateway.Probe) {
+func (x *diagnosis) model(ctx context.Context, d *router.Deployment, p *deployment.Probe) {
 	id := d.Ref.ID
 	if d.ModelID != "" {
 		id = d.ModelID
@@ -162,7 +162,7 @@ func (x *diagnosis) model(ctx context.Context, d *router.Deployment, p *gateway.
 	}
 }
 
-func (x *diagnosis) profile(ctx context.Context, id string, p *gateway.Probe) {
+func (x *diagnosis) profile(ctx context.Context, id string, p *deployment.Probe) {
 	var facts profileFacts
 	if !x.ask(ctx, p.Control, "profile", "/inference-profiles/"+wire.Label(id), "bedrock:GetInferenceProfile", &facts) {
 		return
@@ -236,7 +236,7 @@ func (s *surgery) price(x *diagnosis, d *router.Deployment) {
 }
 
 // permissions lists the IAM actions of the deployment's route, and what they are needed on.
-func (x *diagnosis) permissions(d *router.Deployment, p *gateway.Probe) {
+func (x *diagnosis) permissions(d *router.Deployment, p *deployment.Probe) {
 	x.Actions = append(x.Actions, actionsOf(d)...)
 	if len(x.Actions) == 0 || strings.Contains(d.Model, "*") || p.Identity == nil {
 		if p.Identity == nil {
@@ -271,7 +271,7 @@ func (x *diagnosis) permissions(d *router.Deployment, p *gateway.Probe) {
 }
 
 // granted asks IAM whether the identity may do what its calls need, as far as IAM can be asked.
-func (x *diagnosis) granted(ctx context.Context, p *gateway.Probe) {
+func (x *diagnosis) granted(ctx context.Context, p *deployment.Probe) {
 	if p.Identity == nil || p.Identity.IsBearer() || len(x.Actions) == 0 || x.Principal == "" {
 		return
 	}

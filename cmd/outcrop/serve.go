@@ -18,6 +18,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/gateway"
 	"github.com/outcrop-ai/outcrop/internal/media"
@@ -161,7 +162,7 @@ type gatewayProcess struct {
 	logs    *telemetry.Writer
 	logger  *slog.Logger
 	pool    *identity.Pool
-	table   *gateway.Table
+	table   *deployment.Table
 	fetcher *media.Fetcher
 	store   *sqlite.Store
 	ledger  *account.Ledger
@@ -185,11 +186,11 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	g.newLogger(s)
 	g.pool = identity.NewPool(g.env)
-	if g.table, err = gateway.NewTable(c, cat, g.pool, g.env, "outcrop/"+currentVersion()); err != nil {
+	if g.table, err = deployment.NewTable(c, cat, g.pool, g.env, "outcrop/"+currentVersion()); err != nil {
 		_ = g.logs.Close()
 		return nil, err
 	}
-	routing, err := gateway.NewRouting(c)
+	routing, err := deployment.NewRouting(c)
 	if err != nil {
 		_ = g.logs.Close()
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/sim"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -190,7 +191,7 @@ func TestWhoTheCallerIs(t *testing.T) {
 	}
 	pool := identity.NewPool(noEnv)
 	t.Cleanup(pool.Close)
-	table, err := NewTable(c, cat, pool, noEnv, "outcrop/test")
+	table, err := deployment.NewTable(c, cat, pool, noEnv, "outcrop/test")
 	if err != nil {
 		t.Fatal(err)
 	}

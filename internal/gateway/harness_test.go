@@ -16,6 +16,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/media"
 )
@@ -81,11 +82,11 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 		t.Fatal(err)
 	}
 	pool := identity.NewPool(noEnv)
-	table, err := NewTable(c, cat, pool, noEnv, "outcrop/test")
+	table, err := deployment.NewTable(c, cat, pool, noEnv, "outcrop/test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	routing, err := NewRouting(c)
+	routing, err := deployment.NewRouting(c)
 	if err != nil {
 		t.Fatal(err)
 	}

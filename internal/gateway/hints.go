@@ -29,7 +29,8 @@ func (x *exchange) hints() *llm.Error {
 		if err != nil || n < 0 || n > math.MaxInt16 {
 			return badHint("X-Litellm-Num-Retries", "a whole number")
 		}
-		call.Retries = ptr(min(n, maxRetries))
+		n = min(n, maxRetries)
+		call.Retries = &n
 	}
 	for tag := range strings.SplitSeq(h.Get("X-Litellm-Tags"), ",") {
 		if tag = strings.TrimSpace(tag); tag != "" {

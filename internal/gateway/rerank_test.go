@@ -11,6 +11,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/sim"
 )
 
@@ -145,7 +146,7 @@ func TestAgentRuntimeHost(t *testing.T) {
 			t.Fatal(err)
 		}
 		pool := identity.NewPool(env)
-		table, err := NewTable(conf, models, pool, env, "")
+		table, err := deployment.NewTable(conf, models, pool, env, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,8 +33,13 @@ var mayImport = map[string][]string{
 	"internal/gateway": {
 		"llm", "internal/account", "internal/catalog", "internal/config", "internal/dialect/…", "internal/engine",
 		"internal/jsonscan", "internal/media", "internal/router", "internal/secret", "internal/telemetry",
-		// It makes the deployments of a configuration: their identities and their connections.
-		"internal/bedrock/identity", "internal/bedrock/wire",
+		"internal/bedrock/wire",
+	},
+	// It makes the deployments of a configuration: their identities, their connections, and their defaults, which are written
+	// in OpenAI's words.
+	"internal/deployment": {
+		"llm", "internal/bedrock/identity", "internal/bedrock/wire", "internal/catalog", "internal/config", "internal/dialect/openai", "internal/engine",
+		"internal/router", "internal/secret",
 	},
 	"internal/store/valkey": {"internal/router"},
 	"internal/store/sqlite": {"llm", "internal/account", "internal/catalog", "internal/secret"},
