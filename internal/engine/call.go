@@ -86,6 +86,7 @@ type Call struct {
 	target                     *target
 	place                      place
 	tries                      *tries
+	hope                       hope // when no deployment could take the call
 	native                     bool // in AWS's own words
 	brought                    bool // the credentials are the client's own
 	cost                       account.Amount

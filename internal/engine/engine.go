@@ -69,6 +69,7 @@ type Engine struct {
 	drains  chan struct{}
 	pins    pins
 	hedges  hedges
+	news    news
 	warned  sync.Map // what was logged once: deployment id and warning → true
 }
 

@@ -24,6 +24,13 @@ type tries struct {
 	query   query
 	retries int // in this group
 	waits   int // before some of them
+	// home is the query for the model that was asked for, spent how many retries its group had when another stood in for it;
+	// alone says that all of its deployments were left alone then.
+	home  query
+	spent int
+	alone bool
+	// waited is how long the call has waited for deployments that were left alone.
+	waited time.Duration
 	// lastFailed is the deployment that was tried last.
 	lastFailed *router.Deployment
 	// queue are the fallbacks that are left; queued says that they have been chosen.
@@ -77,7 +84,7 @@ func (c *Call) Decision() string {
 
 // newTries remembers a request that may be tried again.
 func newTries(r *llm.Request, q query) *tries {
-	t := &tries{asked: *r, query: q, used: []string{r.Model}}
+	t := &tries{asked: *r, query: q, home: q, used: []string{r.Model}}
 	a := &t.asked
 	// What is appended to these lists must not be seen by the next try.
 	a.Params, a.Extra, a.Metadata, a.Tags = slices.Clip(a.Params), slices.Clip(a.Extra), slices.Clip(a.Metadata), slices.Clip(a.Tags)
@@ -173,7 +180,9 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 	now := time.Now()
 	switch {
 	case failed == nil:
-		t.state.Succeeded(now)
+		if t.state.Succeeded(now) {
+			e.news.tell()
+		}
 		return
 	case failed.Kind == llm.KindCanceled || failed.Kind == llm.KindInternal:
 	default:
@@ -187,6 +196,9 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 			rules.AllowedFails, rules.Own = n, true
 		}
 		alone := call.tries == nil || len(call.tries.query.list) < 2
+		if t.state.Probing() {
+			defer e.news.tell()
+		}
 		if t.state.Failed(now, status, failed.RetryAfter, alone, &rules) {
 			e.o.Logger.Warn("a deployment is left alone for a while", telemetry.FieldDeployment, t.deployment.ID, telemetry.FieldGroup, t.deployment.Group,
 				"status", failed.Status(), "for", t.state.Cooling(now).Round(time.Millisecond).String())
@@ -211,7 +223,7 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		}
 	}
 	if t.failed == nil || call.Fallback == "" {
-		t.failed = failed
+		t.failed, t.alone = failed, failed.Code == codeNoDeployment
 	}
 	if next := e.another(ctx, call, failed); next != nil {
 		t.retries++
@@ -232,10 +244,16 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		if none != nil {
 			continue
 		}
+		if call.Fallback == "" {
+			t.spent, t.home.skip = t.retries, t.query.skip
+		}
 		t.query, t.retries, t.waits = q, 0, 0
 		call.Fallback = f.Model
 		call.Why = whyFallback
 		call.FellBack++
+		return e.takeAgain(ctx, call, next), false
+	}
+	if next := e.await(ctx, call); next != nil {
 		return e.takeAgain(ctx, call, next), false
 	}
 	return t.final(call), true
@@ -250,13 +268,8 @@ const (
 // none is left.
 func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *target {
 	t := call.tries
-	status := failed.Status()
-	// Another account or region may allow what this one does not, or have the model that this one lacks.
-	isRefusal := status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound && failed.AWSType != ""
 	switch {
-	case failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter || failed.Code == codeNoDeployment:
-		return nil
-	case !failed.Retryable() && !isRefusal && status != http.StatusConflict:
+	case !isWorthAnother(failed) || failed.Code == codeNoDeployment:
 		return nil
 	case t.retries >= e.o.Routing.retries(call, t.query.name, failed):
 		return nil
@@ -265,10 +278,15 @@ func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *ta
 	if fresh, none := e.pick(call, &t.query); none == nil {
 		return fresh
 	}
-	if isRefusal || call.native { // AWS's own clients try again themselves
+	if isRefusal(failed) || call.native { // AWS's own clients try again themselves
+		t.alone = t.alone || call.Fallback == ""
 		return nil
 	}
-	wait := max(backoff(t.waits, failed.RetryAfter), e.o.Routing.RetryAfter)
+	wait := backoff(t.waits, failed.RetryAfter)
+	if failed.RetryAfter > 0 { // another one may be there sooner
+		wait = min(wait, max(e.soonest(call, &t.query), backoff(t.waits, 0)))
+	}
+	wait = max(wait, e.o.Routing.RetryAfter)
 	if call.Timeout > 0 && time.Since(call.Start)+wait > call.Timeout || !pause(ctx, wait) {
 		return nil
 	}
@@ -281,7 +299,22 @@ func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *ta
 			return next
 		}
 	}
+	t.alone = t.alone || call.Fallback == ""
 	return nil
+}
+
+// isRefusal reports whether another account or region may allow what this one does not, or have the model that it lacks.
+func isRefusal(failed *llm.Error) bool {
+	status := failed.Status()
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound && failed.AWSType != ""
+}
+
+// isWorthAnother reports whether the same request may succeed at another time or at another deployment.
+func isWorthAnother(failed *llm.Error) bool {
+	if failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter {
+		return false
+	}
+	return failed.Retryable() || isRefusal(failed) || failed.Status() == http.StatusConflict
 }
 
 // reset makes a call ready for another try of a request.
