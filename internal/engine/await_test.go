@@ -159,4 +159,3 @@ func TestARefusedCallWaits(t *testing.T) {
 		}
 	})
 }
-
