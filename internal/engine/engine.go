@@ -295,6 +295,9 @@ func (e *Engine) failed(call *Call, err error) *llm.Error {
 	if known.Kind == llm.KindCanceled {
 		call.ClientClosed = true
 	}
+	if call.Upstream == nil {
+		call.Upstream = call.refused.Header
+	}
 	nameProfiles(known, call)
 	return nameDeployment(blame(known, call), call)
 }

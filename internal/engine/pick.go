@@ -25,6 +25,15 @@ type query struct {
 	skip []*router.Deployment
 }
 
+// names are those by which the configuration may speak of what is looked for.
+func (q *query) names() []string {
+	names := []string{q.name}
+	if group := q.list[0].Group; group != q.name { // an alias, or a wildcard
+		names = append(names, group)
+	}
+	return names
+}
+
 // query returns what answers to a name.
 func (e *Engine) query(name string, want mode) (query, *llm.Error) {
 	list, matched, err := e.o.Router.Group(name, e.o.Catalog.Knows)

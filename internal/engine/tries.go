@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
@@ -38,8 +39,9 @@ type tries struct {
 	queued bool
 	// used are the names that have been asked.
 	used []string
-	// failed is the last failure of the group that the client asked for.
+	// failed is the last failure of the group that the client asked for, header what AWS said with it.
 	failed *llm.Error
+	header http.Header
 }
 
 // Try is one try of a call that failed.
@@ -223,7 +225,7 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		}
 	}
 	if t.failed == nil || call.Fallback == "" {
-		t.failed, t.alone = failed, failed.Code == codeNoDeployment
+		t.failed, t.header, t.alone = failed, call.Upstream, failed.Code == codeNoDeployment
 	}
 	if next := e.another(ctx, call, failed); next != nil {
 		t.retries++
@@ -256,6 +258,7 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 	if next := e.await(ctx, call); next != nil {
 		return e.takeAgain(ctx, call, next), false
 	}
+	call.Upstream = t.header
 	return t.final(call), true
 }
 
@@ -269,7 +272,7 @@ const (
 func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *target {
 	t := call.tries
 	switch {
-	case !isWorthAnother(failed) || failed.Code == codeNoDeployment:
+	case failed.Code == codeNoDeployment || !e.o.Routing.isWorthAnother(call, &t.query, failed):
 		return nil
 	case t.retries >= e.o.Routing.retries(call, t.query.name, failed):
 		return nil
@@ -309,18 +312,11 @@ func isRefusal(failed *llm.Error) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound && failed.AWSType != ""
 }
 
-// isWorthAnother reports whether the same request may succeed at another time or at another deployment.
-func isWorthAnother(failed *llm.Error) bool {
-	if failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter {
-		return false
-	}
-	return failed.Retryable() || isRefusal(failed) || failed.Status() == http.StatusConflict
-}
-
 // reset makes a call ready for another try of a request.
 func (c *Call) reset(r *llm.Request) {
 	c.Request = r
-	c.Upstream, c.RequestID, c.Usage, c.HasUsage, c.Tier = nil, "", llm.Usage{}, false, ""
+	c.Upstream, c.refused, c.RequestID, c.Usage, c.HasUsage, c.Tier = nil, wire.Refused{}, "", llm.Usage{}, false, ""
+	c.cost, c.lines, c.costKnown = 0, account.Lines{}, false
 	c.answered, c.firstToken = time.Time{}, time.Time{}
 }
 
@@ -364,11 +360,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 // fallback takes the next model to ask from the queue, nil if there is none.
 func (t *tries) fallback(o *Routing, call *Call, failed *llm.Error) *Fallback {
 	if !t.queued {
-		names := []string{t.query.name}
-		if group := t.query.list[0].Group; group != t.query.name { // an alias, or a wildcard
-			names = append(names, group)
-		}
-		if t.queue = o.fallbacks(call, names, failed); len(t.queue) == 0 {
+		if t.queue = o.fallbacks(call, t.query.names(), failed); len(t.queue) == 0 {
 			return nil // another failure may have some
 		}
 		t.queued = true
