@@ -70,6 +70,8 @@ type Request struct {
 	Embed  *Embed
 	Rerank *Rerank
 	Image  *Image
+	// Original is the body as the client wrote it, of dialects that some models speak themselves; nil for all others.
+	Original *Original
 	// Policy says what may be dropped or repaired.
 	Policy Policy
 	// Losses collects what was dropped or changed on the way, by the names that the client used.

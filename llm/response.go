@@ -88,6 +88,8 @@ type Response struct {
 	Fields      json.RawMessage
 	// Logprobs are the log probabilities of the text's tokens in OpenAI's shape, of models that give them.
 	Logprobs json.RawMessage
+	// Native is the whole answer as the model wrote it, where that is the dialect of [Request.Original].
+	Native json.RawMessage
 	// Further are the other answers, where several were asked for. Usage counts them all, theirs count each its own.
 	Further []*Response
 }
@@ -150,6 +152,9 @@ type Event struct {
 	Usage            *Usage
 	Tail             *Tail
 	Raw              json.RawMessage
+	// Native is the event as the model wrote it, where that is the dialect of [Request.Original]: one line of JSON, which
+	// the dialect hands over. The other members say what it means to everybody else.
+	Native json.RawMessage
 }
 
 // Tail is what AWS says at the end of a stream beside the usage.

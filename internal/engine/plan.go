@@ -54,6 +54,7 @@ func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
 
 // take has a target answer a call: it completes the request with the deployment's defaults and rules, and fetches its files.
 func (e *Engine) take(ctx context.Context, call *Call, t *target) *llm.Error {
+	t = t.codecFor(call.Request)
 	call.Deployment, call.Region, call.ModelID, call.Endpoint = t.deployment, t.region, t.id, t.endpoint
 	call.target = t
 	e.complete(call)
@@ -154,6 +155,7 @@ func (e *Engine) complete(call *Call) {
 			r.Messages[i].Blocks = slices.Clone(r.Messages[i].Blocks)
 		}
 		injectCachePoints(r, r.Policy.CacheRules)
+		r.Change()
 	}
 }
 
@@ -167,7 +169,7 @@ func (p *plan) path(stream bool) string {
 // call returns the upstream call.
 func (p *plan) call(c *Call, stream bool, keyHeader string) *wire.Call {
 	d := p.target.deployment
-	out := &wire.Call{Path: p.path(stream), Body: p.body, Stream: stream, Refused: &c.refused, Timeouts: wire.Timeouts{
+	out := &wire.Call{Path: p.path(stream), Body: p.body, Stream: stream, Timeouts: wire.Timeouts{
 		Total: d.Timeouts.Total, FirstByte: d.Timeouts.FirstByte, FirstEvent: d.Timeouts.FirstEvent, Idle: d.Timeouts.Idle,
 	}}
 	if c.Timeout > 0 {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
@@ -24,6 +25,8 @@ func Remove(r *llm.Request, path string) bool {
 		removed = removeFromTools(r, steps[1:])
 	case steps[0] == "response_format":
 		removed = removeFromFormat(r, steps[1:])
+	case isConversation(steps[0]) && steps[len(steps)-1] == "cache_control":
+		removed = removeCachePoints(r, steps[0])
 	default:
 		removed = removeFromFields(r.Extra, steps) || removeFromFields(r.Params, steps)
 		if steps[0] == "thinking" && r.Thinking != nil {
@@ -35,9 +38,14 @@ func Remove(r *llm.Request, path string) bool {
 	}
 	if removed {
 		r.Lose(path, "dropped")
+		if steps[0] == "tools" || isConversation(steps[0]) {
+			r.Change()
+		}
 	}
 	return removed
 }
+
+func isConversation(name string) bool { return name == "messages" || name == "system" }
 
 // splitPath turns "tools[*].function.strict" into its steps: tools, *, function, strict.
 func splitPath(path string) []string {
@@ -195,6 +203,27 @@ func removeFromTools(r *llm.Request, steps []string) bool {
 		}
 	}
 	r.Tools = tools
+	return removed
+}
+
+// removeCachePoints takes the cache points out of the system prompt or of the messages.
+func removeCachePoints(r *llm.Request, from string) bool {
+	removed := false
+	clean := func(blocks []llm.Block) []llm.Block {
+		blocks = slices.Clone(blocks)
+		for i := range blocks {
+			removed = clearField(&blocks[i].Cache) || removed
+		}
+		return blocks
+	}
+	if from == "system" {
+		r.System = clean(r.System)
+		return removed
+	}
+	r.Messages = slices.Clone(r.Messages)
+	for i := range r.Messages {
+		r.Messages[i].Blocks = clean(r.Messages[i].Blocks)
+	}
 	return removed
 }
 

@@ -117,6 +117,7 @@ func mended(r *llm.Request, refusal error) *llm.Request {
 func isStrict(t llm.Tool) bool { return t.Strict != nil && *t.Strict }
 
 func withoutStrict(r *llm.Request) {
+	r.Change()
 	r.Tools = slices.Clone(r.Tools)
 	for i := range r.Tools {
 		if isStrict(r.Tools[i]) {

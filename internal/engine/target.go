@@ -30,6 +30,7 @@ type target struct {
 	price      catalog.Price
 	priced     bool
 	warning    string
+	messages   *target // the same one where Claude's own words are taken, see codecFor; nil if that is this one, or none
 	attributed bool    // calls go as identities that name their callers
 	shared     *target // the one that this is a copy of for an attributed call
 }
@@ -143,6 +144,7 @@ func (e *Engine) known(d *router.Deployment, matched string) (*target, *llm.Erro
 		return nil, failed
 	}
 	t.key, t.state = key, &router.State{}
+	t.nameCodecs()
 	if e.count.Add(1) <= maxTargets {
 		kept, _ := e.targets.LoadOrStore(key, t)
 		return kept.(*target), nil //nolint:forcetypeassert // as above

@@ -20,8 +20,10 @@ import (
 type chatDialect struct {
 	callType, idPrefix string
 	decode             func([]byte) (*llm.Request, *openai.Control, error)
-	encode             func([]byte, *openai.Answer, *llm.Response) []byte
-	chunks             func(*openai.Answer, bool) chunkWriter
+	encode             func(dst []byte, x *exchange, control *openai.Control, resp *llm.Response) []byte
+	chunks             func(x *exchange, control *openai.Control) chunkWriter
+	// done is what ends a complete stream behind its last event.
+	done string
 }
 
 // chunkWriter turns events into a dialect's server-sent events.
@@ -31,14 +33,24 @@ type chunkWriter interface {
 
 var chatCompletions = chatDialect{
 	callType: "acompletion", idPrefix: "chatcmpl-",
-	decode: openai.DecodeChat, encode: openai.AppendChat,
-	chunks: func(a *openai.Answer, usage bool) chunkWriter { return openai.NewChunks(a, usage) },
+	decode: openai.DecodeChat, done: openai.Done,
+	encode: func(dst []byte, x *exchange, control *openai.Control, resp *llm.Response) []byte {
+		return openai.AppendChat(dst, x.answer(control), resp)
+	},
+	chunks: func(x *exchange, control *openai.Control) chunkWriter {
+		return openai.NewChunks(x.answer(control), x.call.Request.IncludeUsage)
+	},
 }
 
 var textCompletions = chatDialect{
 	callType: "atext_completion", idPrefix: "cmpl-",
-	decode: openai.DecodeCompletion, encode: openai.AppendCompletion,
-	chunks: func(a *openai.Answer, usage bool) chunkWriter { return openai.NewCompletionChunks(a, usage) },
+	decode: openai.DecodeCompletion, done: openai.Done,
+	encode: func(dst []byte, x *exchange, control *openai.Control, resp *llm.Response) []byte {
+		return openai.AppendCompletion(dst, x.answer(control), resp)
+	},
+	chunks: func(x *exchange, control *openai.Control) chunkWriter {
+		return openai.NewCompletionChunks(x.answer(control), x.call.Request.IncludeUsage)
+	},
 }
 
 func (s *Server) chat(x *exchange)       { s.converse(x, &chatCompletions) }
@@ -55,13 +67,15 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	call := x.call
 	call.Request, call.AnswerID = req, dialect.idPrefix+call.ID
 	call.UserContinue, call.AssistantContinue, call.Prompts = control.UserContinue, control.AssistantContinue, control.Prompts
-	req.Policy.CacheRules = control.CacheRules
+	if control.CacheRules != nil {
+		req.Policy.CacheRules = control.CacheRules
+	}
 	if req.Stream {
 		s.stream(x, dialect, control)
 		return
 	}
 	resp, failed := s.Engine.Chat(x.r.Context(), call)
-	s.finished(x, failed, func(dst []byte) []byte { return dialect.encode(dst, x.answer(control), resp) })
+	s.finished(x, failed, func(dst []byte) []byte { return dialect.encode(dst, x, control, resp) })
 }
 
 // finished answers whole: with what encode appends, or with the failure.
@@ -122,6 +136,7 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	call.StreamTimeout, call.Session, call.Regions = control.StreamTimeout, control.Session, control.Regions
 	req.Policy.Allowed = control.Allowed
 	call.Request = req
+	x.anthropicHeaders()
 	failure = x.hints()
 	if failure == nil {
 		failure = x.mock(control.Mock)
@@ -195,7 +210,7 @@ const flushAt = 8 << 10
 // one has been written.
 func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Control) {
 	call := x.call
-	events := newEventWriter(x.w, s.KeepAlive, func() { x.upstreamHeaders(false) })
+	events := newEventWriter(x.w, s.KeepAlive, x.voice.keepAlive, func() { x.upstreamHeaders(false) })
 	defer events.close()
 	x.status = http.StatusOK
 	stream, failed := s.Engine.ChatStream(x.r.Context(), call)
@@ -204,7 +219,7 @@ func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Contr
 		return
 	}
 	defer stream.Close()
-	chunks := dialect.chunks(x.answer(control), call.Request.IncludeUsage)
+	chunks := dialect.chunks(x, control)
 	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
 	out.data = out.data[:0]
 	defer out.release()
@@ -212,7 +227,7 @@ func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Contr
 	for {
 		ev, err := stream.Next()
 		if err != nil {
-			s.endStream(x, events, out, err)
+			s.endStream(x, events, out, dialect.done, err)
 			return
 		}
 		out.data = chunks.Append(out.data, &ev)
@@ -228,7 +243,7 @@ func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Contr
 }
 
 // endStream writes the end of a stream: its last events after io.EOF, an error event after anything else.
-func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, err error) {
+func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, done string, err error) {
 	if !errors.Is(err, io.EOF) {
 		if len(out.data) > 0 {
 			_ = events.write(out.data, false) // what came before the failure; without it the failure keeps its own status
@@ -236,7 +251,7 @@ func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, err er
 		s.failStream(x, events, asError(err))
 		return
 	}
-	out.data = append(out.data, openai.Done...)
+	out.data = append(out.data, done...)
 	_ = events.write(out.data, true) // whoever left has left
 }
 
@@ -255,7 +270,7 @@ func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error)
 		return
 	}
 	x.failure = failed
-	_ = events.write(openai.AppendErrorEvent(nil, failed, x.callIDForBody()), true)
+	_ = events.write(x.voice.appendErrorEvent(nil, x, failed), true)
 }
 
 // ErrShuttingDown is the cause with which the contexts of requests end that run longer than the gateway's grace period.
@@ -289,10 +304,6 @@ func (x *exchange) upstreamHeaders(whole bool) {
 			h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
 		}
 		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = number(call.Retried), number(call.FellBack)
-		h["X-Litellm-Max-Fallbacks"] = number(x.server.Engine.MaxFallbacks())
-		if bound := call.Bound(); bound > 0 {
-			h["X-Litellm-Timeout"] = []string{seconds(bound)}
-		}
 		if len(call.Tries) > 0 {
 			h["X-Outcrop-Tries"] = []string{engine.TriesText(call.Tries)}
 		}
@@ -305,7 +316,6 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		rateLimit(h, "Requests", limits.Requests, left.Requests)
 		rateLimit(h, "Tokens", limits.Tokens, left.Tokens)
 	}
-	providerHeaders(h, call.Upstream)
 	if call.RequestID != "" {
 		h["Llm_provider-X-Amzn-Requestid"] = []string{call.RequestID}
 	}
@@ -314,7 +324,6 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	}
 	if cost, ok := call.CostUSD(); ok {
 		h["X-Litellm-Response-Cost"] = []string{cost}
-		costHeaders(h, call, cost)
 	}
 	total := time.Since(call.Start)
 	h["X-Litellm-Response-Duration-Ms"] = []string{milliseconds(total)}

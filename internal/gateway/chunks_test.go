@@ -54,12 +54,12 @@ func TestAStreamInSinglePiecesIsTheSame(t *testing.T) {
 
 func TestAStreamThatIsAbandonedLeavesTheAnswerToOthers(t *testing.T) {
 	w := httptest.NewRecorder()
-	events := newEventWriter(w, time.Hour, func() {})
+	events := newEventWriter(w, time.Hour, ": quiet\n\n", func() {})
 	if !events.abandon() || events.write([]byte("late"), true) == nil || w.Body.Len() != 0 || len(w.Header()) != 0 {
 		t.Errorf("something went out: %v %q", w.Header(), w.Body)
 	}
 	events.close()
-	events = newEventWriter(w, time.Hour, func() {})
+	events = newEventWriter(w, time.Hour, ": quiet\n\n", func() {})
 	if err := events.write([]byte("first"), true); err != nil || events.abandon() {
 		t.Errorf("a stream that has begun was abandoned: %v", err)
 	}

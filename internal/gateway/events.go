@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
 )
 
 // errClosed says that the stream's handler has returned.
@@ -21,6 +19,8 @@ type eventWriter struct {
 	w        http.ResponseWriter
 	flusher  *http.ResponseController
 	interval time.Duration
+	// keepAlive is what is written after a silence: an event or a comment of the client's dialect.
+	keepAlive string
 	// begin fills in the headers that the call knows, just before the first event is written. A comment may have sent the
 	// headers before: then the call has nothing to say yet.
 	begin func()
@@ -38,8 +38,8 @@ type eventWriter struct {
 }
 
 // newEventWriter starts counting the silence. close must be called before the handler returns.
-func newEventWriter(w http.ResponseWriter, interval time.Duration, begin func()) *eventWriter {
-	e := &eventWriter{w: w, flusher: http.NewResponseController(w), interval: interval, begin: begin, last: time.Now()}
+func newEventWriter(w http.ResponseWriter, interval time.Duration, keepAlive string, begin func()) *eventWriter {
+	e := &eventWriter{w: w, flusher: http.NewResponseController(w), interval: interval, keepAlive: keepAlive, begin: begin, last: time.Now()}
 	e.mu.Lock()
 	e.timer = time.AfterFunc(interval, e.silence)
 	e.mu.Unlock()
@@ -90,7 +90,7 @@ var (
 	noBuffering     = []string{"no"}
 )
 
-// silence writes a comment if nothing was written for an interval, and bounds how long a write may hang.
+// silence writes a sign of life if nothing was written for an interval, and bounds how long a write may hang.
 func (e *eventWriter) silence() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -100,7 +100,7 @@ func (e *eventWriter) silence() {
 	rest := e.interval - time.Since(e.last)
 	if rest <= 0 {
 		e.last = time.Now()
-		_ = e.send([]byte(openai.KeepAlive), true) // the next write reports the error
+		_ = e.send([]byte(e.keepAlive), true) // the next write reports the error
 		rest = e.interval
 	}
 	e.bounded = e.flusher.SetWriteDeadline(time.Now().Add(stuckAfter)) == nil // not every ResponseWriter has deadlines

@@ -32,7 +32,7 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 // A deadline that stayed on a connection would break the next request that comes on it.
 func TestStreamLeavesNoDeadlineBehind(t *testing.T) {
 	w := &deadlines{ResponseWriter: httptest.NewRecorder(), hit: make(chan struct{}, 1)}
-	events := newEventWriter(w, time.Millisecond, func() {})
+	events := newEventWriter(w, time.Millisecond, ": quiet\n\n", func() {})
 	<-w.hit
 	events.close()
 	w.mu.Lock()

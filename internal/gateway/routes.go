@@ -31,6 +31,7 @@ func routeTable() []Route {
 	return []Route{
 		{http.MethodPost, "/chat/completions", NeedsKey, (*Server).chat},
 		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
+		{http.MethodPost, "/messages", NeedsKey, (*Server).messages},
 		{http.MethodPost, "/embeddings", NeedsKey, (*Server).embeddings},
 		{http.MethodPost, "/rerank", NeedsKey, (*Server).rerank},
 		{http.MethodPost, "/images/generations", NeedsKey, (*Server).imageGenerations},
@@ -55,6 +56,11 @@ func canonical(escaped string) (path, name string, ok bool) {
 		path = strings.TrimRight(path, "/")
 		if path == "" {
 			path = "/"
+		}
+	}
+	if rest, found := strings.CutPrefix(path, "/anthropic/"); found { // Anthropic's clients with a base URL of their own
+		if rest = strings.TrimPrefix(rest, "v1/"); strings.HasPrefix(rest, "messages") || strings.HasPrefix(rest, "models") {
+			path = "/v1/" + rest
 		}
 	}
 	if rest, found := strings.CutPrefix(path, "/openai/v1/"); found {

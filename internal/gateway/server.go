@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
-	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -80,13 +79,15 @@ type exchange struct {
 	// status is what the client got; failure is why, when it is no success.
 	status  int
 	failure *llm.Error
+	// voice is how the client is told of failures and silences.
+	voice *voice
 	// native says that AWS's own words are spoken; cut that the connection is broken off in the end.
 	native, cut bool
 }
 
 // ServeHTTP serves one request. Limits that need no knowledge of the caller come first, then the key, then the route.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, server: s}
+	x := &exchange{w: w, r: r, server: s, voice: &openAIVoice}
 	x.call = &engine.Call{ID: callID(r), Start: time.Now(), Path: r.URL.Path, Header: r.Header}
 	header := w.Header()
 	header["X-Litellm-Call-Id"] = []string{x.call.ID}
@@ -95,6 +96,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	native, isNative := nativeOf(r.URL.EscapedPath())
 	x.native = isNative
+	path, name, ok := canonical(r.URL.EscapedPath())
+	if !isNative && speaksAnthropic(path, r.Header) {
+		x.voice = &anthropicVoice
+		header["Request-Id"] = header["X-Litellm-Call-Id"]
+	}
 	if err := tooLarge(r, s.MaxBody); err != nil {
 		x.fail(err)
 		return
@@ -109,7 +115,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveNative(x, native)
 		return
 	}
-	path, name, ok := canonical(r.URL.EscapedPath())
 	methods := s.routes[path]
 	route := methods[r.Method]
 	if route == nil && r.Method == http.MethodHead {
@@ -175,14 +180,14 @@ func clipPath(path string) string {
 	return path
 }
 
-// fail answers with an error, as JSON in OpenAI's shape.
+// fail answers with an error, as JSON in the shape of the client's dialect.
 func (x *exchange) fail(err *llm.Error) {
 	if x.native {
 		x.failNative(err)
 		return
 	}
 	x.failure = err
-	x.status = err.Status()
+	x.status = x.voice.status(err)
 	h := x.w.Header()
 	if err.RequestID != "" {
 		h["Llm_provider-X-Amzn-Requestid"] = []string{err.RequestID}
@@ -201,7 +206,7 @@ func (x *exchange) fail(err *llm.Error) {
 	if err.Kind == llm.KindTooLarge {
 		h.Set("Connection", "close") // what is left of the body is not read
 	}
-	x.write(err.Status(), openai.AppendError(nil, err, x.callIDForBody()))
+	x.write(x.status, x.voice.appendError(nil, x, err))
 }
 
 func (x *exchange) callIDForBody() string {

@@ -36,6 +36,9 @@ type encoder struct {
 	fields requestFields
 	talk   survey
 
+	// around says that the client's own text stands for the system prompt, the messages and the tools.
+	around bool
+
 	// guard says that the request has a guardrail; from message guardFrom on it judges what the user says.
 	guard, guardsTail bool
 	guardFrom         int

@@ -2,6 +2,9 @@ package converse
 
 import "github.com/outcrop-ai/outcrop/llm"
 
+// StopOf returns the reason behind a provider's word, a JSON string without its quotes, and the word.
+func StopOf(word []byte) (llm.StopReason, string) { return stopOf(word) }
+
 // stopOf maps AWS's stop reason, and returns the word itself without an allocation for the known ones. The malformed_*
 // reasons end a turn like any other, for want of a better word.
 func stopOf(raw []byte) (llm.StopReason, string) {

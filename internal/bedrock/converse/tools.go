@@ -186,6 +186,12 @@ func (e *encoder) toolConfig() {
 		e.jsonToolSpec()
 	}
 	e.dst = append(e.dst, ']')
+	e.toolChoice()
+	e.dst = append(e.dst, '}')
+}
+
+// toolChoice writes what the model must do about the tools before it.
+func (e *encoder) toolChoice() {
 	switch {
 	case e.format.force:
 		e.dst = append(e.dst, `,"toolChoice":{"tool":{"name":"`...)
@@ -204,7 +210,6 @@ func (e *encoder) toolConfig() {
 		e.dst = llm.AppendString(e.dst, e.names.add(e.tools.choice.Name))
 		e.dst = append(e.dst, `}}`...)
 	}
-	e.dst = append(e.dst, '}')
 }
 
 func (e *encoder) toolSpec(i int, tool *llm.Tool) {
@@ -331,7 +336,7 @@ func (e *encoder) choiceIsAnthropics() bool {
 // anthropicTools writes Anthropic's own tools in their shape. OpenAI's clients wrap them as functions: those are
 // flattened, their parameters become the tool's fields.
 func (e *encoder) anthropicTools() {
-	if e.tools.anthropic == 0 || !e.field("tools") {
+	if e.tools.anthropic == 0 || e.around || !e.field("tools") {
 		return
 	}
 	e.dst = append(e.dst, '[')

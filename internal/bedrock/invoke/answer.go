@@ -25,10 +25,16 @@ func Decode(body []byte, header http.Header, turn *Turn) (*llm.Response, error) 
 	a.aws(body)
 	normal := a.converse(header)
 	resp, err := converse.Decode(normal, turn.chat)
-	if err == nil && !a.usage.known {
+	if err != nil {
+		return resp, err
+	}
+	if !a.usage.known {
 		resp.Usage = llm.Usage{} // nobody counted: the caller estimates
 	}
-	return resp, err
+	if turn.native {
+		resp.Native = body
+	}
+	return resp, nil
 }
 
 // answer collects what a family's answer says, in Converse's words.

@@ -43,15 +43,23 @@ func (e *encoder) anthropicMessages() {
 		ceiling = maxUnknownClaude
 	}
 	e.raw("max_tokens", e.maxTokensOr(ceiling))
-	if len(d.system) > 0 {
-		e.name("system")
-		e.anthropicBlocks(d.system)
+	if o := e.original; o != nil {
+		e.verbatim("system", o.System)
+		e.verbatim("messages", o.Messages)
+		e.verbatim("tools", o.Tools)
+	} else {
+		if len(d.system) > 0 {
+			e.name("system")
+			e.anthropicBlocks(d.system)
+		}
+		e.messages(e.anthropicBlocks)
 	}
-	e.messages(e.anthropicBlocks)
 	e.raw("temperature", d.temperature)
 	e.raw("top_p", d.topP)
 	e.strings("stop_sequences", d.stops)
-	e.anthropicTools()
+	if e.original == nil {
+		e.anthropicTools()
+	}
 	e.anthropicChoice()
 	e.anthropicOutput()
 	e.rest()

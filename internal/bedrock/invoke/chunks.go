@@ -18,6 +18,9 @@ import (
 // NewStream returns the events of a streamed answer of InvokeModel; it owns frames from then on. requestID is AWS's, for
 // errors, header that of the answer.
 func NewStream(frames converse.Frames, header http.Header, turn *Turn, requestID string) llm.Stream {
+	if turn.native {
+		return &reframed{frames: frames, header: header, requestID: requestID}
+	}
 	c := &chunks{frames: frames, header: header, turn: turn, requestID: requestID, block: -1}
 	return converse.NewStreamOf(c, turn.chat, requestID)
 }

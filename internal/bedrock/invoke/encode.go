@@ -29,6 +29,8 @@ type Turn struct {
 	prefill bool
 	// stops are stop sequences that the body does not take: the answer is cut at the first of them.
 	stops []string
+	// native says that the client speaks the family's own words: answers and events carry them.
+	native bool
 }
 
 // Encode appends the body of req to dst, in the words of the family behind ref. An *llm.Error names the field at fault;
@@ -42,14 +44,30 @@ func Encode(dst []byte, req *llm.Request, ref catalog.Ref) (*Request, error) {
 		}
 	}
 	body := f.body(ref)
+	if f == &anthropicMessages && req.Original.Speaks(llm.DialectMessages) {
+		normal, whole, err := converse.EncodeAround(nil, req, ref, &body)
+		if err != nil {
+			return nil, err
+		}
+		if whole {
+			e := encoder{dst: dst, start: len(dst), doc: readDocument(normal), req: req, ref: ref, turn: &Turn{family: f, native: true}, original: req.Original}
+			return e.encode()
+		}
+	}
 	normal, turn, err := converse.EncodeFor(nil, req, ref, &body)
 	if err != nil {
 		return nil, err
 	}
 	e := encoder{dst: dst, start: len(dst), doc: readDocument(normal), req: req, ref: ref, turn: &Turn{family: f, chat: turn}}
 	e.turn.prefill = e.doc.prefill()
+	return e.encode()
+}
+
+// encode writes the body and its headers.
+func (e *encoder) encode() (*Request, error) {
+	f := e.turn.family
 	header := e.header()
-	f.encode(&e)
+	f.encode(e)
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -70,6 +88,8 @@ type encoder struct {
 	ref   catalog.Ref
 	turn  *Turn
 	err   *llm.Error
+	// original has the conversation in the family's own words, nil where doc has it.
+	original *llm.Original
 
 	// written are the members that the family has written itself.
 	written []string
@@ -103,6 +123,14 @@ func (e *encoder) raw(name string, value []byte) {
 	if value != nil && !e.doc.has(name) {
 		e.name(name)
 		e.dst = append(e.dst, value...)
+	}
+}
+
+// verbatim writes a member whose value the client wrote in the family's own words.
+func (e *encoder) verbatim(name string, part llm.Span) {
+	if !part.IsEmpty() {
+		e.name(name)
+		e.dst = e.original.Append(e.dst, part)
 	}
 }
 

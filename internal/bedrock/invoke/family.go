@@ -88,6 +88,9 @@ func familyOf(ref catalog.Ref) *family {
 // Serves reports whether InvokeModel can be called for a chat with the model: its family is known.
 func Serves(ref catalog.Ref) bool { return familyOf(ref) != nil }
 
+// SpeaksMessages reports whether the model's own body is Anthropic's Messages API.
+func SpeaksMessages(ref catalog.Ref) bool { return familyOf(ref) == &anthropicMessages }
+
 // promptBody is what bodies lack that are one text.
 func promptBody(params ...string) converse.Body {
 	return converse.Body{

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/llm"
 )
 
 // usage is what AWS counted, in tokens. Input excludes what came from the cache or went into it.
@@ -62,6 +63,18 @@ func (u *usage) header(h http.Header) {
 		set(&u.read, []byte(h.Get("X-Amzn-Bedrock-Cache-Read-Input-Token-Count")))
 		set(&u.written, []byte(h.Get("X-Amzn-Bedrock-Cache-Write-Input-Token-Count")))
 	}
+}
+
+// total returns the counts, zero if nobody counted.
+func (u *usage) total() llm.Usage {
+	if !u.known {
+		return llm.Usage{}
+	}
+	out := llm.Usage{Input: u.input, Output: u.output, CacheRead: u.read, CacheWrite5m: u.written}
+	if u.written > 0 && u.written5m+u.written1h == u.written {
+		out.CacheWrite5m, out.CacheWrite1h, out.CacheSplit = u.written5m, u.written1h, true
+	}
+	return out
 }
 
 // append writes the usage in Converse's words.

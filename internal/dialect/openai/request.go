@@ -30,6 +30,10 @@ func DecodeDefaults(params []byte) (*llm.Request, *Control, error) {
 	return req, control, err
 }
 
+// DecodeFurther reads members that a client of another dialect has sent beside its own: what LiteLLM's clients say to the
+// gateway, parameters of OpenAI's, and the provider's own.
+func DecodeFurther(members []byte) (*llm.Request, *Control, error) { return decode(members, false) }
+
 func decode(body []byte, whole bool) (*llm.Request, *Control, error) {
 	d := decoder{s: jsonscan.New(body), req: &llm.Request{}, control: &Control{}}
 	if err := d.document(d.member); err != nil {

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/outcrop-ai/outcrop/internal/dialect/anthropic"
+	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// anthropicMessages is Anthropic's Messages API. The request keeps the client's own words beside what they mean: which of
+// the two goes up is the codec's choice.
+var anthropicMessages = chatDialect{
+	callType: "anthropic_messages", idPrefix: "msg_", decode: decodeMessages,
+	encode: func(dst []byte, x *exchange, _ *openai.Control, resp *llm.Response) []byte {
+		return anthropic.AppendMessage(dst, x.anthropicAnswer(), resp)
+	},
+	chunks: func(x *exchange, _ *openai.Control) chunkWriter { return anthropic.NewEvents(x.anthropicAnswer()) },
+}
+
+func (s *Server) messages(x *exchange) { s.converse(x, &anthropicMessages) }
+
+func (x *exchange) anthropicAnswer() *anthropic.Answer {
+	id := strings.ReplaceAll(x.call.AnswerID, "-", "")
+	return &anthropic.Answer{ID: id, Model: x.call.Request.Model, Stops: x.call.Request.Stop}
+}
+
+// decodeMessages reads a Messages request. What is none of Anthropic's members is read as any other client's: LiteLLM's
+// words for the gateway, guardrailConfig and its like, and the provider's own parameters.
+func decodeMessages(data []byte) (*llm.Request, *openai.Control, error) {
+	req, err := anthropic.Decode(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	control := &openai.Control{}
+	if req.Further != nil {
+		more, said, err := openai.DecodeFurther(req.Further)
+		if err != nil {
+			return nil, nil, err
+		}
+		control = said
+		req.Tags, req.Losses = more.Tags, append(req.Losses, more.Losses...)
+		req.ApplyDefaults(more)
+	}
+	control.Session = cmp.Or(control.Session, req.Session)
+	return req.Request, control, nil
+}
+
+// anthropicHeaders reads what Anthropic's clients say in headers. The version is theirs: there is only one.
+func (x *exchange) anthropicHeaders() {
+	if x.voice != &anthropicVoice {
+		return
+	}
+	for _, value := range x.r.Header["Anthropic-Beta"] {
+		x.call.Request.AddBetas(value)
+	}
+	if id := x.r.Header.Get("X-Claude-Code-Session-Id"); id != "" && x.call.Session == "" {
+		x.call.Session = id
+	}
+}
