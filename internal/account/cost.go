@@ -66,6 +66,14 @@ func (l Lines) Total() Amount {
 	return l.Input + l.Output + l.CacheRead + l.CacheWrite5m + l.CacheWrite1h + l.Images + l.Queries + l.Made
 }
 
+// Plus returns the sum of two costs, line by line.
+func (l Lines) Plus(m Lines) Lines {
+	return Lines{
+		Input: l.Input + m.Input, Output: l.Output + m.Output, CacheRead: l.CacheRead + m.CacheRead, CacheWrite5m: l.CacheWrite5m + m.CacheWrite5m,
+		CacheWrite1h: l.CacheWrite1h + m.CacheWrite1h, Images: l.Images + m.Images, Queries: l.Queries + m.Queries, Made: l.Made + m.Made,
+	}
+}
+
 // Cost returns what AWS will bill for u under p. tier is the service tier in AWS's answer, which is the one billed. A
 // prompt longer than one of p's bounds is billed at that bound's rates as a whole, its answer included. See
 // docs/pricing.md. The error is ErrNoPrice or ErrUsage.

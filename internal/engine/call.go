@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -86,10 +87,13 @@ type Call struct {
 	target                     *target
 	place                      place
 	tries                      *tries
+	hope                       hope // when no deployment could take the call
 	native                     bool // in AWS's own words
 	brought                    bool // the credentials are the client's own
 	cost                       account.Amount
+	lines                      account.Lines // of the cost
 	costKnown                  bool
+	refused                    wire.Refused // AWS's last refusal
 	sent, firstToken, answered time.Time
 }
 

@@ -242,7 +242,7 @@ func (c *Call) sum(ps *parts) {
 		}
 		if p.HasUsage {
 			c.Usage, c.HasUsage = c.Usage.Plus(p.Usage), true
-			c.cost, c.costKnown = c.cost+p.cost, c.costKnown && p.costKnown
+			c.cost, c.lines, c.costKnown = c.cost+p.cost, c.lines.Plus(p.lines), c.costKnown && p.costKnown
 		}
 	}
 	c.costKnown = c.costKnown && c.HasUsage

@@ -69,6 +69,7 @@ type Engine struct {
 	drains  chan struct{}
 	pins    pins
 	hedges  hedges
+	news    news
 	warned  sync.Map // what was logged once: deployment id and warning → true
 }
 
@@ -293,6 +294,9 @@ func (e *Engine) failed(call *Call, err error) *llm.Error {
 	}
 	if known.Kind == llm.KindCanceled {
 		call.ClientClosed = true
+	}
+	if call.Upstream == nil {
+		call.Upstream = call.refused.Header
 	}
 	nameProfiles(known, call)
 	return nameDeployment(blame(known, call), call)

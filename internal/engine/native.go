@@ -90,6 +90,7 @@ func (e *Engine) sendNative(ctx context.Context, call *Call, n *Native) (*Native
 	reply, err := client.Send(ctx, up)
 	if err != nil {
 		refused := up.Refused
+		call.Upstream = refused.Header
 		if refused.Status == 0 {
 			refused = nil
 		}

@@ -25,6 +25,15 @@ type query struct {
 	skip []*router.Deployment
 }
 
+// names are those by which the configuration may speak of what is looked for.
+func (q *query) names() []string {
+	names := []string{q.name}
+	if group := q.list[0].Group; group != q.name { // an alias, or a wildcard
+		names = append(names, group)
+	}
+	return names
+}
+
 // query returns what answers to a name.
 func (e *Engine) query(name string, want mode) (query, *llm.Error) {
 	list, matched, err := e.o.Router.Group(name, e.o.Catalog.Knows)
@@ -64,8 +73,11 @@ type picking struct {
 	// out says why others do not get the call; wait is how long the first of those has to wait that may get one later.
 	out  []Skipped
 	wait time.Duration
-	// resort says that all are left alone, and one of them is called nevertheless.
+	// left are those that are left alone and nevertheless worth a call; resort says that one of them is called.
+	left   []router.Candidate
 	resort bool
+	// hope is what there is to wait for.
+	hope hope
 	// failed is why a deployment cannot be called at all.
 	failed *llm.Error
 }
@@ -80,10 +92,15 @@ func (e *Engine) pick(call *Call, q *query) (*target, *llm.Error) {
 		return t, failed
 	}
 	p := &picking{engine: e, call: call, query: q, now: time.Now(), input: -1}
-	list := p.candidates()
+	return p.choose(p.candidates())
+}
+
+// choose takes a place at one of those that can take the call.
+func (p *picking) choose(list []router.Candidate) (*target, *llm.Error) {
+	e, call := p.engine, p.call
 	chooser := router.Chooser{Strategy: e.o.Routing.Strategy, Buffer: e.o.Routing.LatencyBuffer}
 	c, why := e.pinned(p, list), whyPinned
-	for len(list) > 0 {
+	for len(list) > 0 || p.fallBack(&list) {
 		if c == nil {
 			c, why = chooser.Choose(list, p.now, call.Request.Stream), string(e.o.Routing.Strategy)
 		}
@@ -93,12 +110,26 @@ func (e *Engine) pick(call *Call, q *query) (*target, *llm.Error) {
 			p.take(t, why)
 			return t, nil
 		}
-		p.skip(t.deployment, reason)
+		if reason == outCooling && t.state.Worth() {
+			p.left = append(p.left, *c)
+		} else {
+			p.skip(t.deployment, reason)
+		}
 		*c = list[len(list)-1]
 		c, list = nil, list[:len(list)-1]
 	}
-	call.Skipped = p.out
+	call.Skipped, call.hope = p.out, p.hope
 	return nil, p.none()
+}
+
+// fallBack has list be those that are left alone and nevertheless worth a call, when there are no others. It reports whether
+// there are any.
+func (p *picking) fallBack(list *[]router.Candidate) bool {
+	if p.resort || len(p.left) == 0 {
+		return false
+	}
+	*list, p.left, p.resort = p.left, nil, true
+	return true
 }
 
 // only is pick for the only deployment of a group without rules of any kind, which is what most groups are. simple says
@@ -134,6 +165,7 @@ func (p *picking) enter(t *target) string {
 	if !p.isNamed() && !p.resort && !t.state.Claim(p.now) { // somebody else is finding out whether it works again
 		t.state.Leave()
 		p.wait = time.Second
+		p.hope.add(t.state, p.now)
 		return outCooling
 	}
 	return ""
@@ -143,6 +175,9 @@ func (p *picking) enter(t *target) string {
 func (p *picking) take(t *target, why string) {
 	call := p.call
 	call.leave() // a place of a try before
+	for i := range p.left {
+		p.skip(p.left[i].Deployment, outCooling)
+	}
 	call.place, call.Why, call.Skipped = place{target: t}, why, p.out
 	if p.counts(t) {
 		call.place.held, call.place.counts = p.need(t), true
@@ -151,11 +186,11 @@ func (p *picking) take(t *target, why string) {
 	p.engine.pin(p, t)
 }
 
-// candidates collects the deployments that can take the call now. Where all of them are left alone, those that are worth
-// a call nevertheless are taken.
+// candidates collects the deployments that can take the call now, and in p.left those that are left alone and worth a call
+// nevertheless.
 func (p *picking) candidates() []router.Candidate {
 	n := len(p.query.list)
-	list, resort := make([]router.Candidate, 0, n), []router.Candidate(nil)
+	list := make([]router.Candidate, 0, n)
 	p.targets = make([]*target, 0, n)
 	tags := p.tagged()
 	for _, d := range p.query.list {
@@ -174,18 +209,11 @@ func (p *picking) candidates() []router.Candidate {
 			p.later(c.Room.Wait)
 			continue
 		case reason == outCooling:
-			resort = append(resort, c)
+			p.left = append(p.left, c)
 		default:
 			list = append(list, c)
 		}
 		p.targets = append(p.targets, t)
-	}
-	if len(list) == 0 {
-		p.resort = true
-		return resort
-	}
-	for i := range resort {
-		p.skip(resort[i].Deployment, outCooling)
 	}
 	return list
 }
@@ -217,6 +245,7 @@ func (p *picking) can(d *router.Deployment, tags func(*router.Deployment) bool) 
 	}
 	if !p.isNamed() && !t.state.Usable(p.now) {
 		p.later(t.state.Cooling(p.now))
+		p.hope.add(t.state, p.now)
 		return t, outCooling
 	}
 	return t, ""

@@ -169,7 +169,7 @@ func (p *plan) path(stream bool) string {
 // call returns the upstream call.
 func (p *plan) call(c *Call, stream bool, keyHeader string) *wire.Call {
 	d := p.target.deployment
-	out := &wire.Call{Path: p.path(stream), Body: p.body, Stream: stream, Timeouts: wire.Timeouts{
+	out := &wire.Call{Path: p.path(stream), Body: p.body, Stream: stream, Refused: &c.refused, Timeouts: wire.Timeouts{
 		Total: d.Timeouts.Total, FirstByte: d.Timeouts.FirstByte, FirstEvent: d.Timeouts.FirstEvent, Idle: d.Timeouts.Idle,
 	}}
 	if c.Timeout > 0 {

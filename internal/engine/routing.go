@@ -121,18 +121,45 @@ func (o *Routing) retries(call *Call, group string, failed *llm.Error) int {
 	if d := call.Deployment; d != nil && d.Retries != nil {
 		return *d.Retries
 	}
-	class := classOf(failed)
-	if n, ok := o.Groups[group][class]; ok {
-		return n
-	}
-	if n, ok := o.Policy[class]; ok {
+	if n, ok := o.policy(group, failed); ok {
 		return n
 	}
 	return o.Retries
 }
 
+// policy returns how many further tries the configuration gives the failures of a class.
+func (o *Routing) policy(group string, failed *llm.Error) (n int, ok bool) {
+	class := classOf(failed)
+	if n, ok = o.Groups[group][class]; !ok {
+		n, ok = o.Policy[class]
+	}
+	return n, ok
+}
+
+// isWorthAnother reports whether a request that has failed is made again in its group: where it may succeed at another time
+// or at another deployment, or where the configuration has said of the failure's class that it is. Where a model stands in
+// for failures of its kind, that one is asked.
+func (o *Routing) isWorthAnother(call *Call, q *query, failed *llm.Error) bool {
+	special := failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter
+	if !special && (failed.Retryable() || isRefusal(failed) || failed.Status() == http.StatusConflict) {
+		return true
+	}
+	n, said := o.policy(q.name, failed)
+	return said && n > 0 && failed.Kind != llm.KindContextWindow && (!special || len(o.fallbacks(call, q.names(), failed)) == 0)
+}
+
 // usualFallbacks is how many fallbacks a call has when nobody says.
 const usualFallbacks = 5
+
+func (o *Routing) maxFallbacks() int {
+	if o.MaxFallbacks <= 0 {
+		return usualFallbacks
+	}
+	return o.MaxFallbacks
+}
+
+// MaxFallbacks returns how many other models one call may be asked of.
+func (e *Engine) MaxFallbacks() int { return e.o.Routing.maxFallbacks() }
 
 // fallbacks returns the models to ask after a failure of a group: the client's, else the configuration's.
 func (o *Routing) fallbacks(call *Call, names []string, failed *llm.Error) []Fallback {
@@ -161,11 +188,7 @@ func (o *Routing) fallbacks(call *Call, names []string, failed *llm.Error) []Fal
 	if len(list) == 0 {
 		list = usual
 	}
-	most := o.MaxFallbacks
-	if most <= 0 {
-		most = usualFallbacks
-	}
-	return list[:min(len(list), most)]
+	return list[:min(len(list), o.maxFallbacks())]
 }
 
 // over returns asked with what f says in the place of the client's words.

@@ -16,18 +16,43 @@ func (e *Engine) price(call *Call) {
 	if t == nil || !t.priced || !call.HasUsage {
 		return
 	}
-	cost, err := account.Cost(call.Usage, t.price, call.Tier)
+	lines, err := account.CostLines(call.Usage, t.price, call.Tier)
 	if err != nil {
 		if !errors.Is(err, account.ErrNoPrice) {
 			e.o.Logger.Error("a cost cannot be computed", "call_id", call.ID, "error", err)
 		}
 		return
 	}
-	call.cost, call.costKnown = cost, true
+	call.cost, call.lines, call.costKnown = lines.Total(), lines, true
 }
 
 // CostUSD returns what the call costs, as a decimal number of USD, and whether that is known.
 func (c *Call) CostUSD() (string, bool) { return c.cost.String(), c.costKnown }
+
+// CostLines returns of what the cost is made. Reasoning is the part of Output that was thinking, where AWS says so.
+func (c *Call) CostLines() (lines account.Lines, reasoning account.Amount) {
+	if c.Usage.Reasoning > 0 && c.Usage.Output > 0 {
+		share := float64(c.Usage.Reasoning) / float64(c.Usage.Output)
+		reasoning = account.Amount(min(share, 1)*float64(c.lines.Output) + 0.5)
+	}
+	return c.lines, reasoning
+}
+
+// Bound returns the time-out that the call was made with: until a stream's first event, or until a whole answer; 0 is none.
+func (c *Call) Bound() time.Duration {
+	stream := c.Request != nil && c.Request.Stream
+	switch {
+	case stream && c.StreamTimeout > 0:
+		return c.StreamTimeout
+	case c.Timeout > 0:
+		return c.Timeout
+	case c.Deployment == nil:
+		return 0
+	case stream:
+		return c.Deployment.Timeouts.FirstEvent
+	}
+	return c.Deployment.Timeouts.Total
+}
 
 // UpstreamTime returns how long the call has been in AWS's hands.
 func (c *Call) UpstreamTime() time.Duration {

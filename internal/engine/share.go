@@ -55,7 +55,7 @@ func (e *Engine) speak(ctx context.Context, peers Peers, now time.Time) error {
 	e.targets.Range(func(_, value any) bool {
 		t := value.(*target) //nolint:forcetypeassert // the map holds nothing else
 		use, minute := t.state.Quota.Used(now)
-		until, soft := t.state.Until(now)
+		until, soft, timed := t.state.Until(now)
 		if !t.limited && until.IsZero() && t.state.Quota.Idle(now, worthSharing) {
 			t.state.Quota.Others(router.Use{})
 			return true
@@ -64,7 +64,7 @@ func (e *Engine) speak(ctx context.Context, peers Peers, now time.Time) error {
 		if t.key.matched != "" {
 			name += "/" + t.key.matched
 		}
-		mine, targets = append(mine, router.Report{Deployment: name, Minute: minute, Use: use, Until: until, Soft: soft}), append(targets, t)
+		mine, targets = append(mine, router.Report{Deployment: name, Minute: minute, Use: use, Until: until, Soft: soft, Timed: timed}), append(targets, t)
 		return true
 	})
 	if len(mine) == 0 {
@@ -79,7 +79,7 @@ func (e *Engine) speak(ctx context.Context, peers Peers, now time.Time) error {
 			continue
 		}
 		t.state.Quota.Others(theirs[i].Use)
-		t.state.LeaveAlone(now, theirs[i].Until, theirs[i].Soft)
+		t.state.LeaveAlone(now, theirs[i].Until, theirs[i].Soft, theirs[i].Timed)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
@@ -24,6 +25,13 @@ type tries struct {
 	query   query
 	retries int // in this group
 	waits   int // before some of them
+	// home is the query for the model that was asked for, spent how many retries its group had when another stood in for it;
+	// alone says that all of its deployments were left alone then.
+	home  query
+	spent int
+	alone bool
+	// waited is how long the call has waited for deployments that were left alone.
+	waited time.Duration
 	// lastFailed is the deployment that was tried last.
 	lastFailed *router.Deployment
 	// queue are the fallbacks that are left; queued says that they have been chosen.
@@ -31,8 +39,9 @@ type tries struct {
 	queued bool
 	// used are the names that have been asked.
 	used []string
-	// failed is the last failure of the group that the client asked for.
+	// failed is the last failure of the group that the client asked for, header what AWS said with it.
 	failed *llm.Error
+	header http.Header
 }
 
 // Try is one try of a call that failed.
@@ -77,7 +86,7 @@ func (c *Call) Decision() string {
 
 // newTries remembers a request that may be tried again.
 func newTries(r *llm.Request, q query) *tries {
-	t := &tries{asked: *r, query: q, used: []string{r.Model}}
+	t := &tries{asked: *r, query: q, home: q, used: []string{r.Model}}
 	a := &t.asked
 	// What is appended to these lists must not be seen by the next try.
 	a.Params, a.Extra, a.Metadata, a.Tags = slices.Clip(a.Params), slices.Clip(a.Extra), slices.Clip(a.Metadata), slices.Clip(a.Tags)
@@ -173,7 +182,9 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 	now := time.Now()
 	switch {
 	case failed == nil:
-		t.state.Succeeded(now)
+		if t.state.Succeeded(now) {
+			e.news.tell()
+		}
 		return
 	case failed.Kind == llm.KindCanceled || failed.Kind == llm.KindInternal:
 	default:
@@ -187,6 +198,9 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 			rules.AllowedFails, rules.Own = n, true
 		}
 		alone := call.tries == nil || len(call.tries.query.list) < 2
+		if t.state.Probing() {
+			defer e.news.tell()
+		}
 		if t.state.Failed(now, status, failed.RetryAfter, alone, &rules) {
 			e.o.Logger.Warn("a deployment is left alone for a while", telemetry.FieldDeployment, t.deployment.ID, telemetry.FieldGroup, t.deployment.Group,
 				"status", failed.Status(), "for", t.state.Cooling(now).Round(time.Millisecond).String())
@@ -211,7 +225,7 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		}
 	}
 	if t.failed == nil || call.Fallback == "" {
-		t.failed = failed
+		t.failed, t.header, t.alone = failed, call.Upstream, failed.Code == codeNoDeployment
 	}
 	if next := e.another(ctx, call, failed); next != nil {
 		t.retries++
@@ -232,12 +246,19 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		if none != nil {
 			continue
 		}
+		if call.Fallback == "" {
+			t.spent, t.home.skip = t.retries, t.query.skip
+		}
 		t.query, t.retries, t.waits = q, 0, 0
 		call.Fallback = f.Model
 		call.Why = whyFallback
 		call.FellBack++
 		return e.takeAgain(ctx, call, next), false
 	}
+	if next := e.await(ctx, call); next != nil {
+		return e.takeAgain(ctx, call, next), false
+	}
+	call.Upstream = t.header
 	return t.final(call), true
 }
 
@@ -250,13 +271,8 @@ const (
 // none is left.
 func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *target {
 	t := call.tries
-	status := failed.Status()
-	// Another account or region may allow what this one does not, or have the model that this one lacks.
-	isRefusal := status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound && failed.AWSType != ""
 	switch {
-	case failed.Kind == llm.KindContextWindow || failed.Kind == llm.KindContentFilter || failed.Code == codeNoDeployment:
-		return nil
-	case !failed.Retryable() && !isRefusal && status != http.StatusConflict:
+	case failed.Code == codeNoDeployment || !e.o.Routing.isWorthAnother(call, &t.query, failed):
 		return nil
 	case t.retries >= e.o.Routing.retries(call, t.query.name, failed):
 		return nil
@@ -265,10 +281,15 @@ func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *ta
 	if fresh, none := e.pick(call, &t.query); none == nil {
 		return fresh
 	}
-	if isRefusal || call.native { // AWS's own clients try again themselves
+	if isRefusal(failed) || call.native { // AWS's own clients try again themselves
+		t.alone = t.alone || call.Fallback == ""
 		return nil
 	}
-	wait := max(backoff(t.waits, failed.RetryAfter), e.o.Routing.RetryAfter)
+	wait := backoff(t.waits, failed.RetryAfter)
+	if failed.RetryAfter > 0 { // another one may be there sooner
+		wait = min(wait, max(e.soonest(call, &t.query), backoff(t.waits, 0)))
+	}
+	wait = max(wait, e.o.Routing.RetryAfter)
 	if call.Timeout > 0 && time.Since(call.Start)+wait > call.Timeout || !pause(ctx, wait) {
 		return nil
 	}
@@ -281,13 +302,21 @@ func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *ta
 			return next
 		}
 	}
+	t.alone = t.alone || call.Fallback == ""
 	return nil
+}
+
+// isRefusal reports whether another account or region may allow what this one does not, or have the model that it lacks.
+func isRefusal(failed *llm.Error) bool {
+	status := failed.Status()
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound && failed.AWSType != ""
 }
 
 // reset makes a call ready for another try of a request.
 func (c *Call) reset(r *llm.Request) {
 	c.Request = r
-	c.Upstream, c.RequestID, c.Usage, c.HasUsage, c.Tier = nil, "", llm.Usage{}, false, ""
+	c.Upstream, c.refused, c.RequestID, c.Usage, c.HasUsage, c.Tier = nil, wire.Refused{}, "", llm.Usage{}, false, ""
+	c.cost, c.lines, c.costKnown = 0, account.Lines{}, false
 	c.answered, c.firstToken = time.Time{}, time.Time{}
 }
 
@@ -331,11 +360,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 // fallback takes the next model to ask from the queue, nil if there is none.
 func (t *tries) fallback(o *Routing, call *Call, failed *llm.Error) *Fallback {
 	if !t.queued {
-		names := []string{t.query.name}
-		if group := t.query.list[0].Group; group != t.query.name { // an alias, or a wildcard
-			names = append(names, group)
-		}
-		if t.queue = o.fallbacks(call, names, failed); len(t.queue) == 0 {
+		if t.queue = o.fallbacks(call, t.query.names(), failed); len(t.queue) == 0 {
 			return nil // another failure may have some
 		}
 		t.queued = true

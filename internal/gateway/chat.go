@@ -304,6 +304,10 @@ func (x *exchange) upstreamHeaders(whole bool) {
 			h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
 		}
 		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = number(call.Retried), number(call.FellBack)
+		h["X-Litellm-Max-Fallbacks"] = number(x.server.Engine.MaxFallbacks())
+		if bound := call.Bound(); bound > 0 {
+			h["X-Litellm-Timeout"] = []string{seconds(bound)}
+		}
 		if len(call.Tries) > 0 {
 			h["X-Outcrop-Tries"] = []string{engine.TriesText(call.Tries)}
 		}
@@ -316,6 +320,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		rateLimit(h, "Requests", limits.Requests, left.Requests)
 		rateLimit(h, "Tokens", limits.Tokens, left.Tokens)
 	}
+	providerHeaders(h, call.Upstream)
 	if call.RequestID != "" {
 		h["Llm_provider-X-Amzn-Requestid"] = []string{call.RequestID}
 	}
@@ -324,6 +329,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	}
 	if cost, ok := call.CostUSD(); ok {
 		h["X-Litellm-Response-Cost"] = []string{cost}
+		costHeaders(h, call, cost)
 	}
 	total := time.Since(call.Start)
 	h["X-Litellm-Response-Duration-Ms"] = []string{milliseconds(total)}

@@ -284,7 +284,8 @@ func TestHedging(t *testing.T) {
 		b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": func(http.ResponseWriter, string) { <-release }, "b": answers})
 		g := newRig(t, routes(b.url, "  hedge_after: 50ms\n  hedge_max_percent: 100\n", "m a", "m b order: 2"), nil)
 		resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, stream))
-		if got := b.asked(); resp.StatusCode != 200 || got != "a b" || !strings.Contains(body, "ok") {
+		// On a busy machine the call to the first may be given up before it has arrived.
+		if got := b.asked(); resp.StatusCode != 200 || !strings.Contains(got, "b") || !strings.Contains(body, "ok") {
 			t.Errorf("%d, asked %s: %s", resp.StatusCode, got, body)
 		}
 		if h := resp.Header; h.Get("X-Litellm-Model-Id") != "b" || !strings.HasPrefix(h.Get("X-Outcrop-Tries"), "a;status=499") {

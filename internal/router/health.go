@@ -27,6 +27,8 @@ type Health struct {
 	calls, bad  atomic.Int64
 	cooledUntil atomic.Int64 // ns since 1970, 0 when it is not left alone
 	soft        atomic.Bool  // it is left alone for something that may pass at any moment
+	timed       atomic.Bool  // it is left alone for as long as AWS has asked for
+	probing     atomic.Bool  // a call is finding out whether it works again
 	told        atomic.Int64 // until when others have said that it is to be left alone: that is heard once
 }
 
@@ -39,13 +41,15 @@ func (h *Health) count(now time.Time) {
 	}
 }
 
-// Succeeded notes a call that went well. A deployment that was left alone is used again.
-func (h *Health) Succeeded(now time.Time) {
+// Succeeded notes a call that went well, and reports whether the deployment was left alone until now: it is used again.
+func (h *Health) Succeeded(now time.Time) bool {
 	h.count(now)
 	h.calls.Add(1)
-	if h.cooledUntil.Load() != 0 {
-		h.cooledUntil.Store(0)
+	if h.cooledUntil.Load() == 0 {
+		return false
 	}
+	h.probing.Store(false)
+	return h.cooledUntil.Swap(0) != 0
 }
 
 // What LiteLLM's rule without allowed_fails counts: so many calls in a minute, of which more than this share fail.
@@ -76,7 +80,9 @@ func (h *Health) Failed(now time.Time, status int, wait time.Duration, alone boo
 	if !cools && !probe {
 		return false
 	}
+	h.probing.Store(false)
 	h.soft.Store(wait <= 0 && passes(status))
+	h.timed.Store(wait > 0 && passes(status))
 	if wait <= 0 {
 		wait = r.Cooldown
 	}
@@ -105,23 +111,25 @@ func passes(status int) bool {
 	return false
 }
 
-// Until returns until when the deployment is left alone, zero if it is not, and whether that may be over at any moment.
-func (h *Health) Until(now time.Time) (time.Time, bool) {
-	until := h.cooledUntil.Load()
-	if until <= now.UnixNano() {
-		return time.Time{}, false
+// Until returns until when the deployment is left alone, zero if it is not; whether that may be over at any moment; and
+// whether it is AWS's own word.
+func (h *Health) Until(now time.Time) (until time.Time, soft, timed bool) {
+	ns := h.cooledUntil.Load()
+	if ns <= now.UnixNano() {
+		return time.Time{}, false, false
 	}
-	return time.Unix(0, until), h.soft.Load()
+	return time.Unix(0, ns), h.soft.Load(), h.timed.Load()
 }
 
 // LeaveAlone notes that somebody else has seen the deployment fail and leaves it alone for so long. What was heard before
 // does not count again: the deployment may have been found to work.
-func (h *Health) LeaveAlone(now, until time.Time, soft bool) {
+func (h *Health) LeaveAlone(now, until time.Time, soft, timed bool) {
 	ns := until.UnixNano()
 	if until.IsZero() || !until.After(now) || h.told.Swap(ns) == ns || h.cooledUntil.Load() >= ns {
 		return
 	}
 	h.soft.Store(soft)
+	h.timed.Store(timed)
 	h.cooledUntil.Store(ns)
 }
 
@@ -131,6 +139,13 @@ func (h *Health) IsWell() bool { return h.cooledUntil.Load() == 0 }
 // Worth reports whether a deployment that is left alone is worth a call when there is no other: a refusal costs little, and
 // the next call may be answered. It is not where AWS has said how long to wait, and where a call would hang.
 func (h *Health) Worth() bool { return h.soft.Load() }
+
+// Promising reports whether a deployment that is left alone is worth waiting for: AWS has said when to come back, the
+// next call may be answered, or one is finding out just now. What does not pass by itself is not.
+func (h *Health) Promising() bool { return h.soft.Load() || h.timed.Load() || h.Probing() }
+
+// Probing reports whether a call is finding out whether the deployment works again.
+func (h *Health) Probing() bool { return h.probing.Load() }
 
 // retryAfterProbe is how long a deployment that is tried again is kept from all other calls.
 const retryAfterProbe = 2 * time.Second
@@ -145,7 +160,14 @@ func (h *Health) Usable(now time.Time) bool {
 // gone well, or when nothing has been heard of it for a while. It is true for a deployment that was not left alone.
 func (h *Health) Claim(now time.Time) bool {
 	until := h.cooledUntil.Load()
-	return until == 0 || until <= now.UnixNano() && h.cooledUntil.CompareAndSwap(until, now.Add(retryAfterProbe).UnixNano())
+	if until == 0 {
+		return true
+	}
+	if until > now.UnixNano() || !h.cooledUntil.CompareAndSwap(until, now.Add(retryAfterProbe).UnixNano()) {
+		return false
+	}
+	h.probing.Store(true)
+	return true
 }
 
 // Cooling returns how long the deployment is left alone still, 0 if it is not.

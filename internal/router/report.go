@@ -10,7 +10,7 @@ type Report struct {
 	Minute int64
 	Use    Use
 	// Until is when it is called again, zero if it is not left alone; Soft says that it is worth a call before that when there
-	// is no other.
-	Until time.Time
-	Soft  bool
+	// is no other, Timed that AWS has asked for so long.
+	Until       time.Time
+	Soft, Timed bool
 }

@@ -40,23 +40,23 @@ type Chooser struct {
 	Buffer float64
 }
 
-// Choose returns the candidate that gets a call: of those of the lowest order, and of these of the ones whose quota has
-// room, if any has; nil if there is none. It puts list, which is the caller's, out of order.
+// Choose returns the candidate that gets a call: of those whose quota has room, if any has, one of the lowest order; nil if
+// there is none. It puts list, which is the caller's, out of order.
 func (c *Chooser) Choose(list []Candidate, now time.Time, stream bool) *Candidate {
 	if len(list) == 0 {
 		return nil
 	}
-	order := list[0].Deployment.Order
-	for i := range list {
-		order = min(order, list[i].Deployment.Order)
-	}
-	list = keep(list, func(one *Candidate) bool { return one.Deployment.Order == order })
 	strategy := c.Strategy
 	if roomy := keep(list, func(one *Candidate) bool { return one.Room.Free >= 0 }); len(roomy) > 0 {
 		list = roomy
 	} else { // whoever will be refused least likely
 		strategy = Headroom
 	}
+	order := list[0].Deployment.Order
+	for i := range list {
+		order = min(order, list[i].Deployment.Order)
+	}
+	list = keep(list, func(one *Candidate) bool { return one.Deployment.Order == order })
 	if len(list) > 1 && strategy != Shuffle && strategy != "" {
 		list = c.best(list, strategy, now, stream)
 	}

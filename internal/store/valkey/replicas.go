@@ -64,7 +64,7 @@ const (
 // Exchange tells the other replicas what is known here and returns what they know: in one round trip.
 //
 // The use of a deployment in a minute is a hash at PREFIX:use:MINUTE:DEPLOYMENT with a field "requests tokens" for each
-// replica; that it is left alone is a string at PREFIX:alone:DEPLOYMENT, "milliseconds since 1970, soft or hard, replica".
+// replica; that it is left alone is a string at PREFIX:alone:DEPLOYMENT, "milliseconds since 1970, soft or timed or hard, replica".
 func (r *Replicas) Exchange(ctx context.Context, mine []router.Report) ([]router.Report, error) {
 	pipe := r.client.Pipeline()
 	type answers struct {
@@ -80,7 +80,7 @@ func (r *Replicas) Exchange(ctx context.Context, mine []router.Report) ([]router
 		}
 		alone := r.prefix + ":alone:" + m.Deployment
 		if left := m.Until.Sub(r.now()); left > 0 {
-			pipe.Set(ctx, alone, strconv.FormatInt(m.Until.UnixMilli(), 10)+" "+word(m.Soft)+" "+r.self, left)
+			pipe.Set(ctx, alone, strconv.FormatInt(m.Until.UnixMilli(), 10)+" "+word(&m)+" "+r.self, left)
 		}
 		list[i] = answers{pipe.HGetAll(ctx, now), pipe.HGetAll(ctx, r.use(m.Deployment, m.Minute-1)), pipe.Get(ctx, alone)}
 	}
@@ -93,7 +93,7 @@ func (r *Replicas) Exchange(ctx context.Context, mine []router.Report) ([]router
 		out[i] = router.Report{Deployment: m.Deployment, Minute: m.Minute}
 		over := float64(r.now().UnixNano()%int64(time.Minute)) / float64(time.Minute)
 		out[i].Use = r.sum(a.now.Val(), 1).plus(r.sum(a.before.Val(), 1-over))
-		out[i].Until, out[i].Soft = r.alone(a.alone.Val())
+		out[i].Until, out[i].Soft, out[i].Timed = r.alone(a.alone.Val())
 	}
 	return out, nil
 }
@@ -131,27 +131,32 @@ func number(s string) float64 {
 	return float64(n)
 }
 
+// Why a deployment is left alone, in a word: see [router.Report].
 const (
-	soft = "soft"
-	hard = "hard"
+	soft  = "soft"
+	timed = "timed"
+	hard  = "hard"
 )
 
-func word(isSoft bool) string {
-	if isSoft {
+func word(r *router.Report) string {
+	switch {
+	case r.Soft:
 		return soft
+	case r.Timed:
+		return timed
 	}
 	return hard
 }
 
 // alone reads until when another replica leaves a deployment alone, zero if none does.
-func (r *Replicas) alone(value string) (until time.Time, isSoft bool) {
+func (r *Replicas) alone(value string) (until time.Time, isSoft, isTimed bool) {
 	parts := strings.Fields(value)
 	if len(parts) != 3 || parts[2] == r.self {
-		return time.Time{}, false
+		return time.Time{}, false, false
 	}
 	ms, err := strconv.ParseInt(parts[0], 10, 64)
 	if err != nil {
-		return time.Time{}, false
+		return time.Time{}, false, false
 	}
-	return time.UnixMilli(ms), parts[1] == soft
+	return time.UnixMilli(ms), parts[1] == soft, parts[1] == timed
 }
