@@ -89,7 +89,7 @@ func demoConfig(upstream, master string) []byte {
 		entry(m.name, m.id)
 	}
 	entry("bedrock/*", "*")
-	fmt.Fprintf(&b, "general_settings:\n  master_key: %q\n", master)
+	fmt.Fprintf(&b, "general_settings:\n  master_key: %q\n  bedrock_passthrough_credential: %q\n", master, demoModels[0].name)
 	return []byte(b.String())
 }
 

@@ -202,7 +202,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		recorder = g.ledger
 	}
 	e := engine.New(engine.Options{
-		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
+		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	if g.leave, err = g.joinReplicas(e); err != nil {
@@ -216,7 +216,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	g.server = gateway.New(gateway.Options{
 		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
-		StoreReady: g.storeReady,
+		StoreReady: g.storeReady, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 	})
 	return g, nil
 }

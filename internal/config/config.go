@@ -417,6 +417,17 @@ type GeneralSettings struct {
 	ImageConcurrency int `yaml:"image_concurrency" check:"positive"`
 	// ForwardClientHeaders sends the client's x- headers and anthropic-beta upstream, for all models. Default: false.
 	ForwardClientHeaders bool `yaml:"forward_client_headers_to_llm_api"`
+	// NoAgentRuntime refuses to relay what is of bedrock-agent-runtime: agents, knowledge bases, flows, Rerank. Default: false.
+	NoAgentRuntime bool `yaml:"disable_bedrock_agent_runtime_passthrough"`
+	// PassThroughUnlisted relays requests in AWS's own words to models that no model_name is for, as the environment's
+	// identity or that of bedrock_passthrough_credential. Default: true without a model_list, else false.
+	PassThroughUnlisted *bool `yaml:"bedrock_passthrough_unlisted"`
+	// PassThroughCredential names the entry of credential_list, or the deployment by model_name or id, as which requests are
+	// relayed that are for no model: guardrails, agents, knowledge bases, lists of models. Default: the environment's identity.
+	PassThroughCredential string `yaml:"bedrock_passthrough_credential"`
+	// TrustClientRegion has requests that are relayed to no deployment go to the region that the client has signed for, or names
+	// in x-outcrop-region. Default: false; the administrator may name one all the same.
+	TrustClientRegion bool `yaml:"trust_client_region"`
 	// IncludeCallID adds litellm_call_id to error bodies. Default: false.
 	IncludeCallID bool `yaml:"include_call_id_in_error_body"`
 	// AllowCredentialProcess permits AWS profiles whose credential_process starts a program. Default: false.

@@ -102,6 +102,7 @@ func (l *loader) config(tree *node, name string, c *Config) {
 		}
 	}
 	l.crossCheck(tree, c)
+	l.checkPassThrough(tree, c)
 }
 
 // variables reads environment_variables into the overlay, so that os.environ/NAME finds them everywhere else.

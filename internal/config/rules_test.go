@@ -203,6 +203,10 @@ func TestCredentialList(t *testing.T) {
 	equal(t, c.ModelList[0].Params.AWSSecretAccessKey.Reveal(), "own")
 	equal(t, c.ModelList[0].Params.AWSSessionToken.IsSet(), false)
 	f(list+model("litellm_credential_name: prdo"), `config.yaml:8:32: error: credential_list has no entry "prdo"; did you mean "prod"?`)
+	c = f(list + model("rpm: 1") + "general_settings: {bedrock_passthrough_credential: prod}\n")
+	equal(t, c.PassThroughUnlisted(), false)
+	f(list+model("rpm: 1")+"general_settings:\n  bedrock_passthrough_credential: prdo\n",
+		`config.yaml:10:35: error: bedrock_passthrough_credential names neither an entry of credential_list nor a deployment: "prdo"; did you mean "prod"?`)
 	f("credential_list: [{credential_name: x}]\n"+model("rpm: 1"),
 		"config.yaml:1:19: error: an entry of credential_list needs credential_name and credential_values")
 	f("credential_list: [{credential_name: x, credential_values: {api_kee: k}}]\n"+model("litellm_credential_name: x"),

@@ -19,6 +19,8 @@ import (
 type Table struct {
 	Router      *router.Router
 	Connections []engine.Connection
+	// PassThrough relays what is asked of no model. It is none of the router's.
+	PassThrough *router.Deployment
 	// Transports are closed at the end.
 	transports []*http.Transport
 }
@@ -76,7 +78,7 @@ func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env f
 		aliases = append(aliases, router.Alias{Name: name, Group: a.Model, Hidden: a.Hidden})
 	}
 	t.Router = router.New(list, aliases)
-	return t, nil
+	return t, t.passThrough(c, pool, env, userAgent)
 }
 
 // shuffleWeights follows LiteLLM: a group is shuffled by the first of weight, rpm and tpm that any of its deployments

@@ -28,6 +28,10 @@ type Options struct {
 	Router  *router.Router
 	// Connections are the identities and endpoints that deployments name by their index.
 	Connections []Connection
+	// PassThrough is the deployment, none of the router's, that relays what is asked of no model; nil refuses it. With
+	// PassThroughUnlisted it relays what is asked of models that no name is for, too.
+	PassThrough         *router.Deployment
+	PassThroughUnlisted bool
 	// Recorder and Logger may be nil: nothing is then kept, or logged.
 	Recorder Recorder
 	Logger   *slog.Logger
@@ -65,6 +69,7 @@ type Connection interface {
 type Engine struct {
 	o       Options
 	targets sync.Map // targetKey → *target
+	jobs    jobs
 	count   atomic.Int64
 	drains  chan struct{}
 	pins    pins
@@ -308,6 +313,9 @@ func nameDeployment(failed *llm.Error, call *Call) *llm.Error {
 		return failed
 	}
 	name := "the deployment " + call.Deployment.ID + " of " + call.Deployment.Group + ": "
+	if call.Deployment.Group == "" {
+		name = "requests that are for no model (general_settings.bedrock_passthrough_credential): "
+	}
 	if strings.HasPrefix(failed.Message, name) { // said by a part of the call
 		return failed
 	}

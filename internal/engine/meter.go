@@ -17,25 +17,47 @@ import (
 // InvokeModel adds to a stream's last chunk. It needs to know no family of models.
 type meter struct {
 	asked []byte // the request's body
-	tier  string
-	bytes int64 // of the answer, for an estimate
+	// direct says that no model was asked: what is counted then is what agents say of the models that they asked.
+	direct bool
+	tier   string
+	bytes  int64 // of the answer, for an estimate
 
 	body, header, metrics llm.Usage
+
+	// invoking is the model that an agent has asked last, invoked what such models have used.
+	invoking string
+	invoked  []invocation
 }
 
-// usage returns what is known best, and whether anything is.
+// invocation is what one model has used that an agent asked.
+type invocation struct {
+	model string
+	usage llm.Usage
+}
+
+// usage returns what is known best, and whether anything is. What the body says beside tokens goes with the tokens that
+// somebody else counted.
 func (m *meter) usage() (llm.Usage, bool) {
-	for _, u := range []llm.Usage{m.body, m.header, m.metrics} {
-		if u != (llm.Usage{}) {
-			return u, true
+	u := m.body
+	for _, other := range []llm.Usage{m.header, m.metrics} {
+		if u.Prompt()+u.Output > 0 {
+			break
 		}
+		other.Images, other.Queries, other.Made = u.Images, u.Queries, u.Made
+		u = other
 	}
-	return llm.Usage{}, false
+	for _, i := range m.invoked {
+		u = u.Plus(i.usage)
+	}
+	return u, u != (llm.Usage{})
 }
 
 // whole reads an answer that came in one piece.
 func (m *meter) whole(data []byte, h http.Header) {
 	m.bytes += int64(len(data))
+	if m.direct {
+		return
+	}
 	m.object(data)
 	count := func(name string) int64 {
 		n, _ := strconv.ParseInt(h.Get(name), 10, 64)
@@ -45,23 +67,7 @@ func (m *meter) whole(data []byte, h http.Header) {
 		Input: count("X-Amzn-Bedrock-Input-Token-Count"), Output: count("X-Amzn-Bedrock-Output-Token-Count"),
 		CacheRead: count("X-Amzn-Bedrock-Cache-Read-Input-Token-Count"), CacheWrite5m: count("X-Amzn-Bedrock-Cache-Write-Input-Token-Count"),
 	}
-	switch {
-	case jsonscan.Member(data, "results") != nil && jsonscan.Member(m.asked, "documents") != nil: // a reranker
-		n := int64(0)
-		for range jsonscan.Elements(jsonscan.Member(m.asked, "documents")) {
-			n++
-		}
-		const unit = 100
-		m.body.Queries = (n + unit - 1) / unit
-	case jsonscan.Member(data, "artifacts") != nil:
-		for range jsonscan.Elements(jsonscan.Member(data, "artifacts")) {
-			m.body.Made++
-		}
-	default:
-		for range jsonscan.Elements(jsonscan.Member(data, "images")) {
-			m.body.Made++
-		}
-	}
+	m.things(data)
 }
 
 // stream reads a stream to its end. Frames that cannot be read are the client's business: the bytes have been relayed.
@@ -76,7 +82,13 @@ func (m *meter) stream(frames *wire.Frames) error {
 		}
 		payload := f.Payload()
 		m.bytes += int64(len(payload))
-		if string(f.EventType()) != "chunk" {
+		switch event := string(f.EventType()); {
+		case m.direct:
+			if event == "trace" {
+				m.trace(payload)
+			}
+			continue
+		case event != "chunk":
 			m.object(payload)
 			continue
 		}
@@ -105,19 +117,21 @@ func (m *meter) object(data []byte) {
 	}
 	member := func(path ...string) []byte { return jsonscan.Member(data, path...) }
 	u := &m.body
-	for _, at := range [][]string{{"usage"}, {"message", "usage"}} {
+	for _, at := range [][]string{{"usage"}, {"message", "usage"}, {"response", "usage"}} {
 		raw := member(at...)
 		if len(raw) == 0 || raw[0] != '{' {
 			continue
 		}
 		in := func(path ...string) []byte { return jsonscan.Member(raw, path...) }
 		most(&u.Output, in("outputTokens"), in("output_tokens"), in("completion_tokens"))
-		most(&u.CacheRead, in("cacheReadInputTokens"), in("cacheReadInputTokenCount"), in("cache_read_input_tokens"), in("prompt_tokens_details", "cached_tokens"))
+		most(&u.CacheRead, in("cacheReadInputTokens"), in("cacheReadInputTokenCount"), in("cache_read_input_tokens"), in("prompt_tokens_details", "cached_tokens"), in("input_tokens_details", "cached_tokens"))
 		most(&u.Total, in("totalTokens"))
 		m.cacheWrites(in, most)
-		if openAI := in("prompt_tokens"); openAI != nil { // which counts the cached ones, too
-			var all int64
-			most(&all, openAI)
+		var all int64 // OpenAI counts the cached ones, too
+		if most(&all, in("prompt_tokens")); in("input_tokens_details") != nil {
+			most(&all, in("input_tokens"))
+		}
+		if all > 0 {
 			u.Input = max(u.Input, all-u.CacheRead)
 		} else {
 			most(&u.Input, in("inputTokens"), in("input_tokens"))

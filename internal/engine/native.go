@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -11,22 +11,70 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
-// Native is a request in AWS's own words, of an operation on a model.
+// Native is a request in AWS's own words.
 type Native struct {
-	// Method is HTTP's, Operation the last segment of the path (converse, invoke, …), Query what follows it.
-	Method, Operation string
-	Query             string
+	// Service is the one of Bedrock's that has the operation: wire.ServiceRuntime and the others.
+	Service string
+	// Method is HTTP's, Query what follows the path. Operation is the last segment of the path of an operation on a model
+	// (converse, invoke, …), of all others the first.
+	Method, Operation, Query string
+	// Path is the escaped path of an operation whose path holds no model; empty for those of models.
+	Path string
+	// ModelAt is where the body names the model of such an operation, nil where it names none; ByARN says that it does so with an
+	// ARN.
+	ModelAt []string
+	ByARN   bool
+	// Region is where a request goes that no deployment has a region for; empty leaves it to the configuration.
+	Region string
+	// Streams says that the answer is thought to be a stream.
+	Streams bool
 	// Header are those that go up; Body is relayed byte for byte.
 	Header http.Header
 	Body   []byte
 }
 
-// streams reports whether the answer is a stream of frames.
-func (n *Native) streams() bool {
-	return n.Operation == "converse-stream" || n.Operation == "invoke-with-response-stream"
+// Named returns the model that the body names, empty if it names none. A body that names several, or names one while it is no
+// JSON, is refused: rights and costs go by that name.
+func (n *Native) Named() (string, *llm.Error) {
+	if n.ModelAt == nil || len(n.Body) == 0 {
+		return "", nil
+	}
+	if jsonscan.Valid(n.Body) != nil {
+		return "", llm.Invalid("request_body", "the body is no JSON")
+	}
+	name := ""
+	for _, raw := range jsonscan.All(n.Body, n.ModelAt...) {
+		said := jsonscan.Text(raw)
+		if name != "" && said != name {
+			return "", llm.Invalid(strings.Join(n.ModelAt, "."), "the body names more than one model")
+		}
+		name = said
+	}
+	return name, nil
+}
+
+// rename has the body name a target's model.
+func (n *Native) rename(t *target, asked string) []byte {
+	id := t.id
+	if n.ByARN && !strings.HasPrefix(id, "arn:") {
+		id = "arn:" + wire.Partition(t.region) + ":bedrock:" + t.region + "::foundation-model/" + id
+	}
+	if id == asked || n.ByARN && strings.HasPrefix(asked, "arn:") { // AWS knows it by what the client says
+		return n.Body
+	}
+	body, _ := jsonscan.Replace(n.Body, llm.AppendString(nil, id), n.ModelAt...)
+	return body
+}
+
+// Services is a [Connection] that reaches others of Bedrock's services, too.
+type Services interface {
+	Connection
+	// Service returns the client of a service for a region. It is made anew each time.
+	Service(service, region string) (*wire.Client, error)
 }
 
 // NativeReply is AWS's answer in its own words. It must be closed.
@@ -40,10 +88,14 @@ type NativeReply struct {
 	closed bool
 }
 
-// Native sends a request that is relayed as it is. AWS's refusal is the *llm.Error's; its own words are in refused, nil if
+// Native sends a request that is relayed as it is: to a deployment of call.Request.Model, or, if that is empty, to Bedrock
+// itself as the identity that is configured for this. AWS's refusal is the *llm.Error's; its own words are in refused, nil if
 // the failure is not AWS's.
 func (e *Engine) Native(ctx context.Context, call *Call, n *Native) (reply *NativeReply, refused *wire.Refused, failed *llm.Error) {
-	call.Request.Stream, call.NoFallbacks, call.native = n.streams(), true, true
+	call.Request.Stream, call.NoFallbacks, call.native = n.Streams, true, true
+	if call.Request.Model == "" {
+		return e.direct(ctx, call, n)
+	}
 	if failed := e.choose(ctx, call, modeAny); failed != nil {
 		return nil, nil, failed
 	}
@@ -63,27 +115,89 @@ func (e *Engine) Native(ctx context.Context, call *Call, n *Native) (reply *Nati
 	return reply, nil, nil
 }
 
-// sendNative makes one upstream call.
-func (e *Engine) sendNative(ctx context.Context, call *Call, n *Native) (*NativeReply, *wire.Refused, *llm.Error) {
-	t := call.target
-	client := t.client
-	switch t.deployment.Ref.Route {
-	case catalog.RouteRerank: // the client is another service's
-		var err error
-		if client, err = t.connection.Client(t.region); err != nil {
-			return nil, nil, e.refused(err)
-		}
-	case catalog.RouteConverseLike:
-		return nil, nil, llm.Invalid("model", "the address of "+t.deployment.Group+" is that of one operation: nothing else can be relayed to it")
-	}
-	header, body, failed := guarded(call, n)
+// direct sends a request that is for no model.
+func (e *Engine) direct(ctx context.Context, call *Call, n *Native) (*NativeReply, *wire.Refused, *llm.Error) {
+	t, failed := e.relay(n)
 	if failed != nil {
 		return nil, nil, failed
 	}
+	if failed := e.take(ctx, call, t); failed != nil {
+		return nil, nil, failed
+	}
+	ctx, leave := e.upstream(ctx, call)
+	reply, refused, failed := e.sendNative(ctx, call, n)
+	if failed != nil {
+		leave()
+		return nil, refused, failed
+	}
+	reply.leave = leave
+	return reply, nil, nil
+}
+
+// relay returns the target of a request that is for no model: that of the job it asks about, else the configured one.
+func (e *Engine) relay(n *Native) (*target, *llm.Error) {
+	if j := e.jobs.find(n); j != nil {
+		return j.target.bare(), nil
+	}
+	if e.o.PassThrough == nil {
+		return nil, &llm.Error{
+			Kind: llm.KindUnavailable, Code: wire.CodeCredentials,
+			Message: "nobody is configured as whom requests for no model are relayed (general_settings.bedrock_passthrough_credential)",
+		}
+	}
+	d := *e.o.PassThrough
+	d.Group, d.Model = "", ""
+	t := &target{deployment: &d, connection: e.o.Connections[d.Connection], region: n.Region, state: &router.State{}}
+	t.attributed = attributes(t.connection)
+	if t.region == "" {
+		t.region = e.home(t.connection)
+	}
+	return t, nil
+}
+
+// home returns the region of what is for no model.
+func (e *Engine) home(c Connection) string {
+	if known, ok := e.targets.Load(targetKey{e.o.PassThrough, ""}); ok {
+		return known.(*target).region //nolint:forcetypeassert // the map holds nothing else
+	}
+	region, _ := c.Region("", "", "")
+	e.targets.Store(targetKey{e.o.PassThrough, ""}, &target{region: region})
+	return region
+}
+
+// bare returns the target for what is asked of it beside its model.
+func (t *target) bare() *target {
+	d, next := *t.deployment, *t
+	d.Defaults, d.Ref = nil, catalog.Ref{}
+	next.deployment, next.id = &d, ""
+	return &next
+}
+
+// sendNative makes one upstream call.
+func (e *Engine) sendNative(ctx context.Context, call *Call, n *Native) (*NativeReply, *wire.Refused, *llm.Error) {
+	if call.Deployment.Ref.Route == catalog.RouteConverseLike {
+		return nil, nil, llm.Invalid("model", "the address of "+call.Deployment.Group+" is that of one operation: nothing else can be relayed to it")
+	}
+	client, failed := e.clientOf(call, n)
+	if failed != nil {
+		return nil, nil, failed
+	}
+	body := n.Body
+	if n.ModelAt != nil {
+		body = n.rename(call.target, call.Request.Model)
+	}
+	header, body, failed := guarded(call, n, body)
+	if failed != nil {
+		return nil, nil, failed
+	}
+	t := call.target
 	p := newPlan(t, header, body)
 	defer p.body.Release()
-	up := p.call(call, n.streams(), e.o.KeyHeader)
-	up.Path, up.Method, up.RawQuery = wire.ModelPath(t.id, n.Operation), n.Method, n.Query
+	up := p.call(call, n.Streams, e.o.KeyHeader)
+	up.Path, up.Method, up.RawQuery = n.Path, n.Method, n.Query
+	if n.Path == "" {
+		up.Path = wire.ModelPath(t.label(n.Operation), n.Operation)
+	}
 	up.Header, up.ContentType, up.Accept = header, header.Get("Content-Type"), header.Get("Accept")
 	up.Refused = &wire.Refused{}
 	call.sent = time.Now()
@@ -97,17 +211,62 @@ func (e *Engine) sendNative(ctx context.Context, call *Call, n *Native) (*Native
 		return nil, refused, e.failed(call, err)
 	}
 	call.Upstream, call.RequestID = reply.Header, reply.RequestID
-	return &NativeReply{engine: e, call: call, native: n, reply: reply, leave: func() {}, meter: meter{asked: n.Body}}, nil, nil
+	return &NativeReply{engine: e, call: call, native: n, reply: reply, leave: func() {}, meter: meter{asked: n.Body, direct: call.ModelID == ""}}, nil, nil
+}
+
+// clientOf returns the client that a call goes through, in the region that it goes to.
+func (e *Engine) clientOf(call *Call, n *Native) (*wire.Client, *llm.Error) {
+	t := call.target
+	if region := e.unlistedRegion(t, n); region != t.region {
+		next := *t
+		next.region = region
+		e.value(&next)
+		call.target, call.Region = &next, next.region
+		t = &next
+	} else if n.Service == wire.ServiceRuntime && t.client != nil && t.deployment.Ref.Route != catalog.RouteRerank {
+		return t.client, nil
+	}
+	services, ok := t.connection.(Services)
+	if !ok {
+		return nil, llm.Invalid("model", "nothing but its own operation can be asked of "+call.Deployment.Group)
+	}
+	client, err := services.Service(n.Service, t.region)
+	if err != nil {
+		return nil, e.refused(err)
+	}
+	return client, nil
+}
+
+// unlistedRegion returns the region of a target: where no deployment has one, that of the model's ARN, else what the client says.
+func (e *Engine) unlistedRegion(t *target, n *Native) string {
+	if t.key.deployment == nil || t.key.deployment != e.o.PassThrough {
+		return t.region
+	}
+	arn := ""
+	if t.deployment.Ref.ARN != nil {
+		arn = t.deployment.Ref.ARN.Region
+	}
+	return cmp.Or(arn, n.Region, t.region)
+}
+
+// label returns the id that stands in the path of an operation. CountTokens knows models by their own ids only, not by those
+// of profiles: "The provided model doesn't support counting tokens."
+func (t *target) label(operation string) string {
+	m := t.deployment.Ref.Model
+	if operation == "count-tokens" && m != nil && (t.deployment.Ref.Profile != "" || strings.Contains(t.id, "inference-profile/")) {
+		return m.ID
+	}
+	return t.id
 }
 
 // guarded returns what goes up, with the guardrail that the deployment's configuration demands in the place of the client's.
-func guarded(call *Call, n *Native) (http.Header, []byte, *llm.Error) {
+func guarded(call *Call, n *Native, body []byte) (http.Header, []byte, *llm.Error) {
 	d := call.Deployment
-	if !d.GuardrailLocked || d.Defaults == nil || len(d.Defaults.Guardrail) == 0 || n.Operation == "count-tokens" {
-		return n.Header, n.Body, nil
+	if !d.GuardrailLocked || d.Defaults == nil || len(d.Defaults.Guardrail) == 0 || n.Service != wire.ServiceRuntime || n.Operation == "count-tokens" || n.Operation == "async-invoke" {
+		return n.Header, body, nil
 	}
-	if strings.HasPrefix(n.Operation, "converse") {
-		body, ok := withMember(n.Body, "guardrailConfig", d.Defaults.Guardrail)
+	if n.Path == "" && strings.HasPrefix(n.Operation, "converse") {
+		body, ok := withGuardrail(body, d.Defaults.Guardrail)
 		if !ok {
 			return nil, nil, llm.Invalid("request_body", "the body is no JSON object, and the deployment's guardrail has to be put into it")
 		}
@@ -123,48 +282,20 @@ func guarded(call *Call, n *Native) (http.Header, []byte, *llm.Error) {
 	for name, values := range own {
 		header[name] = values
 	}
-	return header, n.Body, failed
+	return header, body, failed
 }
 
-// withMember returns a JSON object with a value for one of its members, wherever that stands; everything else stays as it is
+// withGuardrail returns a JSON object with a guardrail in the place of its own, wherever that stands; everything else stays as it is
 // spelled. It reports whether the object is one.
-func withMember(object []byte, name string, value []byte) ([]byte, bool) {
-	s := jsonscan.New(object)
-	if s.Peek() != jsonscan.KindObject || jsonscan.Valid(object) != nil {
+func withGuardrail(object, guardrail []byte) ([]byte, bool) {
+	const member = "guardrailConfig"
+	if s := jsonscan.New(object); s.Peek() != jsonscan.KindObject || jsonscan.Valid(object) != nil {
 		return nil, false
 	}
-	var out []byte
-	from, found, empty := 0, false, true
-	more, err := s.OpenObject()
-	for ; err == nil && more; more, err = s.NextMember() {
-		empty = false
-		key, err := s.Key()
-		if err != nil {
-			return nil, false
-		}
-		isIt := string(jsonscan.AppendUnescaped(nil, key)) == name
-		s.Peek() // goes to the value
-		start := s.Pos
-		if _, err := s.Skip(); err != nil {
-			return nil, false
-		}
-		if isIt { // each of them, if there are several: AWS would take one
-			out = append(append(out, object[from:start]...), value...)
-			from, found = s.Pos, true
-		}
+	if out, n := jsonscan.Replace(object, guardrail, member); n > 0 { // each of them, if there are several: AWS would take one
+		return out, true
 	}
-	if err != nil {
-		return nil, false
-	}
-	if !found {
-		end := bytes.LastIndexByte(object, '}')
-		out, from = append(out, object[:end]...), end
-		if !empty {
-			out = append(out, ',')
-		}
-		out = append(append(llm.AppendString(out, name), ':'), value...)
-	}
-	return append(out, object[from:]...), true
+	return jsonscan.Append(object, member, guardrail), true
 }
 
 // Status is AWS's.
@@ -173,8 +304,8 @@ func (r *NativeReply) Status() int { return r.reply.Status }
 // Header is AWS's; it must not be changed.
 func (r *NativeReply) Header() http.Header { return r.reply.Header }
 
-// Streams reports whether the answer is a stream of frames.
-func (r *NativeReply) Streams() bool { return r.reply.IsEventStream() }
+// Streams reports whether the answer is a stream, of frames or of server-sent events.
+func (r *NativeReply) Streams() bool { return r.reply.IsEventStream() || r.reply.IsTextStream() }
 
 // ReadAll reads an answer that is no stream, and books it.
 func (r *NativeReply) ReadAll() ([]byte, *llm.Error) {
@@ -184,10 +315,8 @@ func (r *NativeReply) ReadAll() ([]byte, *llm.Error) {
 		return nil, r.engine.failed(r.call, err)
 	}
 	r.call.firstToken = r.call.answered
-	if r.native.Operation != "count-tokens" { // it is free
-		r.meter.whole(data, r.reply.Header)
-		r.book()
-	}
+	r.meter.whole(data, r.reply.Header)
+	r.book(data)
 	return data, nil
 }
 
@@ -195,7 +324,7 @@ func (r *NativeReply) ReadAll() ([]byte, *llm.Error) {
 // client has gone: what follows is read for the books alone if the deployment drains, else not at all.
 func (r *NativeReply) Relay(to func([]byte) error) *llm.Error {
 	gone := false
-	frames := r.reply.Relay(func(data []byte) {
+	relay := func(data []byte) {
 		if r.call.firstToken.IsZero() {
 			r.call.firstToken = time.Now()
 		}
@@ -205,10 +334,15 @@ func (r *NativeReply) Relay(to func([]byte) error) *llm.Error {
 				_ = r.reply.Close()
 			}
 		}
-	})
-	err := r.meter.stream(frames)
+	}
+	var err error
+	if r.reply.IsEventStream() {
+		err = r.meter.stream(r.reply.Relay(relay))
+	} else {
+		err = r.meter.text(r.reply.RelayText(relay))
+	}
 	r.call.answered = time.Now()
-	r.book()
+	r.book(nil)
 	switch {
 	case gone:
 		return r.engine.failed(r.call, clientGone())
@@ -216,20 +350,6 @@ func (r *NativeReply) Relay(to func([]byte) error) *llm.Error {
 		return r.engine.failed(r.call, err)
 	}
 	return nil
-}
-
-// book tells the call what was used.
-func (r *NativeReply) book() {
-	call := r.call
-	usage, counted := r.meter.usage()
-	if !counted && r.native.Operation != "count-tokens" {
-		usage = llm.Usage{Input: int64(len(r.native.Body)+bytesPerToken-1) / bytesPerToken, Output: r.meter.bytes / bytesPerToken, Estimated: true}
-	}
-	call.Usage, call.HasUsage = usage, true
-	if r.meter.tier != "" {
-		call.Tier = r.meter.tier
-	}
-	r.engine.price(call)
 }
 
 // Close ends the call.

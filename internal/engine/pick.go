@@ -36,7 +36,14 @@ func (q *query) names() []string {
 
 // query returns what answers to a name.
 func (e *Engine) query(name string, want mode) (query, *llm.Error) {
-	list, matched, err := e.o.Router.Group(name, e.o.Catalog.Knows)
+	isBedrock := e.o.Catalog.Knows
+	if want == modeAny { // what is asked for in Bedrock's words is Bedrock's
+		isBedrock = func(string) bool { return true }
+	}
+	list, matched, err := e.o.Router.Group(name, isBedrock)
+	if err != nil && want == modeAny && e.o.PassThroughUnlisted && e.o.PassThrough != nil {
+		list, matched, err = []*router.Deployment{e.o.PassThrough}, name, nil
+	}
 	if err != nil {
 		return query{}, e.unknown(name)
 	}
@@ -139,7 +146,7 @@ func (e *Engine) only(call *Call, q *query) (t *target, failed *llm.Error, simpl
 	if len(q.list) != 1 || len(q.skip) > 0 || o.PreCallChecks || o.TagFiltering || len(call.Regions) > 0 {
 		return nil, nil, false
 	}
-	if t, failed = e.known(q.list[0], q.matched); failed != nil {
+	if t, failed = e.known(q.list[0], q.matched, q.want); failed != nil {
 		return nil, failed, true
 	}
 	if t.limited || t.deployment.Parallel > 0 || !t.state.IsWell() {
@@ -227,7 +234,7 @@ func (p *picking) can(d *router.Deployment, tags func(*router.Deployment) bool) 
 	if tags != nil && !tags(d) {
 		return nil, outTags
 	}
-	t, failed := p.engine.known(d, q.matched)
+	t, failed := p.engine.known(d, q.matched, q.want)
 	if failed == nil && !t.serves(q.want) {
 		failed = otherMode(t.deployment.Ref.ID, q.want, t.mode)
 	}

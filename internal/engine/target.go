@@ -130,16 +130,23 @@ func (e *Engine) targetOf(model string) (*target, *llm.Error) {
 	if err != nil {
 		return nil, e.unknown(model)
 	}
-	return e.known(list[0], matched)
+	return e.known(list[0], matched, modeChat)
 }
 
 // known returns the target of a deployment.
-func (e *Engine) known(d *router.Deployment, matched string) (*target, *llm.Error) {
+func (e *Engine) known(d *router.Deployment, matched string, want mode) (*target, *llm.Error) {
 	key := targetKey{d, matched}
 	if t, ok := e.targets.Load(key); ok {
 		return t.(*target), nil //nolint:forcetypeassert // the map holds nothing else
 	}
-	t, failed := e.target(d, matched)
+	t, failed := e.target(d, matched, false)
+	if failed != nil && want == modeAny { // AWS may serve what is not translated
+		key.matched = relayed + matched
+		if t, ok := e.targets.Load(key); ok {
+			return t.(*target), nil //nolint:forcetypeassert // as above
+		}
+		t, failed = e.target(d, matched, true)
+	}
 	if failed != nil {
 		return nil, failed
 	}
@@ -174,7 +181,12 @@ func (e *Engine) unknown(model string) *llm.Error {
 	return &llm.Error{Kind: llm.KindNotFound, Code: "model_not_found", Param: "model", Message: message + " GET /v1/models lists what there is."}
 }
 
-func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Error) {
+// relayed is put before the matched text in the key of a target that can only be asked in AWS's own words.
+const relayed = "\x00"
+
+// target makes the target of a deployment. relay says that it is asked in AWS's own words, so that it does not matter what of
+// the model is translated.
+func (e *Engine) target(d *router.Deployment, matched string, relay bool) (*target, *llm.Error) {
 	filled := *d
 	if matched != "" {
 		filled.Model = strings.Replace(d.Model, "*", matched, 1)
@@ -194,21 +206,9 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	} else if said := modeOf(d.Mode); said != modeChat && endpoints[said] != "" { // chat is what is assumed, not said
 		t.mode = said
 	}
-	switch t.mode {
-	case modeEmbedding:
-		if !embed.Serves(d.Ref) {
-			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the embeddings of " + d.Ref.ID + " are not served yet"}
-		}
-		d.Ref.Route = catalog.RouteInvoke
-	case modeImage, modeImageEdit:
-		if !image.Serves(d.Ref) {
-			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the images of " + d.Ref.ID + " are not served yet"}
-		}
-		d.Ref.Route = catalog.RouteInvoke
-	case modeRerank:
-	default:
-		if err := chatRoute(d); err != nil {
-			return nil, err
+	if !relay {
+		if failed := t.translated(); failed != nil {
+			return nil, failed
 		}
 	}
 	idRegion := ""
@@ -231,6 +231,27 @@ func (e *Engine) target(d *router.Deployment, matched string) (*target, *llm.Err
 	e.value(t)
 	e.bound(t)
 	return t, nil
+}
+
+// translated checks that what the model is for is translated, and sets the way that it goes.
+func (t *target) translated() *llm.Error {
+	d := t.deployment
+	switch t.mode {
+	case modeEmbedding:
+		if !embed.Serves(d.Ref) {
+			return &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the embeddings of " + d.Ref.ID + " are not served yet"}
+		}
+		d.Ref.Route = catalog.RouteInvoke
+	case modeImage, modeImageEdit:
+		if !image.Serves(d.Ref) {
+			return &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: "the images of " + d.Ref.ID + " are not served yet"}
+		}
+		d.Ref.Route = catalog.RouteInvoke
+	case modeRerank:
+	default:
+		return chatRoute(d)
+	}
+	return nil
 }
 
 // value sets the price, which depends on the region.
@@ -378,7 +399,7 @@ func (e *Engine) Region(d *router.Deployment) string {
 	if strings.Contains(d.Group, "*") {
 		return d.Region
 	}
-	t, err := e.target(d, "")
+	t, err := e.target(d, "", false)
 	if err != nil {
 		return d.Region
 	}
@@ -390,7 +411,7 @@ func (e *Engine) PriceList(d *router.Deployment) map[string]float64 {
 	if strings.Contains(d.Group, "*") {
 		return nil
 	}
-	t, err := e.target(d, "")
+	t, err := e.target(d, "", false)
 	if err != nil || !t.priced {
 		return nil
 	}
@@ -405,7 +426,7 @@ func (e *Engine) Warnings() map[string][]string {
 		if strings.Contains(d.Group, "*") {
 			continue
 		}
-		t, err := e.target(d, "")
+		t, err := e.target(d, "", false)
 		if err != nil {
 			found[d.ID] = append(found[d.ID], err.Message)
 			continue

@@ -297,8 +297,10 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	}
 	if d := call.Deployment; d != nil {
 		h["X-Litellm-Model-Id"] = []string{d.ID}
-		h["X-Litellm-Model-Group"] = []string{headerSafe(cmp.Or(call.Fallback, call.Request.Model))}
-		h["X-Litellm-Model-Name"] = []string{"bedrock/" + call.ModelID}
+		if call.ModelID != "" { // else the call is of no model
+			h["X-Litellm-Model-Group"] = []string{headerSafe(cmp.Or(call.Fallback, call.Request.Model))}
+			h["X-Litellm-Model-Name"] = []string{"bedrock/" + call.ModelID}
+		}
 		h["X-Litellm-Model-Region"] = []string{call.Region}
 		if call.Endpoint != "" {
 			h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
@@ -314,7 +316,9 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		if x.r.Header.Get("X-Outcrop-Debug") == "true" {
 			h["X-Outcrop-Decision"] = []string{call.Decision()}
 		}
-		h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
+		if d.Ref.Route != "" {
+			h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
+		}
 	}
 	if left, limits, ok := x.server.Engine.Left(call); ok {
 		rateLimit(h, "Requests", limits.Requests, left.Requests)

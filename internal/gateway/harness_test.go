@@ -98,11 +98,12 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := Options{
 		Engine: engine.New(engine.Options{
-			Catalog: cat, Router: table.Router, Connections: table.Connections, Recorder: g.books, Logger: logger, Debug: true,
+			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true,
 			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, Routing: routing,
 		}),
 		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: true,
+		NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 	}
 	if change != nil {
 		change(&o)

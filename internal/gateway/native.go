@@ -1,71 +1,25 @@
 package gateway
 
 import (
+	"bytes"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
-// nativePath is a path in AWS's own words: /bedrock/model/{id}/{operation}, with or without /bedrock and /v2 before it.
-type nativePath struct {
-	id, operation string
-	// known says that the path is of an operation that is served; bad that it cannot be anybody's.
-	known, bad bool
-}
-
-// nativeOperations are the operations on models.
-func isNativeOperation(name string) bool {
-	switch name {
-	case "invoke", "invoke-with-response-stream", "converse", "converse-stream", "count-tokens":
-		return true
-	}
-	return false
-}
-
-// nativeOf reads a path as it was sent; some SDKs cannot put /bedrock before it. ok is false for paths that are not AWS's. The model's id is what stands between
-// model/ and the operation, so that slashes in it may stand as they are; it is unescaped once.
-func nativeOf(escaped string) (p nativePath, ok bool) {
-	rest, isOurs := strings.CutPrefix(escaped, "/bedrock/")
-	if isOurs {
-		rest = strings.TrimPrefix(rest, "v2/")
-	} else {
-		rest = strings.TrimPrefix(escaped, "/")
-		last := strings.TrimSuffix(rest, "/")
-		if last = last[strings.LastIndexByte(last, '/')+1:]; !strings.HasPrefix(rest, "model/") || !isNativeOperation(last) { // /model/info is LiteLLM's
-			return p, false
-		}
-	}
-	middle, isModel := strings.CutPrefix(strings.TrimSuffix(rest, "/"), "model/")
-	at := strings.LastIndexByte(middle, '/')
-	if !isModel || at < 0 {
-		return p, true
-	}
-	p.operation = middle[at+1:]
-	id, err := url.PathUnescape(middle[:at])
-	p.id, p.known = id, isNativeOperation(p.operation)
-	p.bad = err != nil || id == "" || strings.Contains(id, "..") || strings.Contains(id, "//") || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r == 0x7f })
-	return p, true
-}
-
 // serveNative serves a request in AWS's own words. What goes wrong is said in AWS's words, too: who asks is an AWS SDK.
-func (s *Server) serveNative(x *exchange, p nativePath) {
-	x.call.Type = "allm_passthrough_route"
-	switch {
-	case p.bad:
-		x.fail(llm.Invalid("path", "the path holds a model id that cannot be one"))
-		return
-	case !p.known:
-		x.fail(&llm.Error{Kind: llm.KindNotFound, Code: "unknown_url", AWSType: "UnknownOperationException", Message: "this operation is not relayed: " + x.r.Method + " " + clipPath(x.r.URL.Path)})
-		return
-	case x.r.Method != http.MethodPost:
-		x.w.Header().Set("Allow", http.MethodPost)
-		x.fail(&llm.Error{Kind: llm.KindInvalid, HTTPStatus: http.StatusMethodNotAllowed, Code: "method_not_allowed", Message: "Not allowed to " + x.r.Method + " on " + clipPath(x.r.URL.Path)})
+func (s *Server) serveNative(x *exchange, p *nativePath) {
+	x.call.Type = typePassThrough
+	if p.id != "" {
+		x.call.Type = typeModelPassThrough
+	}
+	if failed := s.mayRelay(x, p); failed != nil {
+		x.fail(failed)
 		return
 	}
 	b, failure := readBody(x.w, x.r, s.MaxBody)
@@ -74,12 +28,20 @@ func (s *Server) serveNative(x *exchange, p nativePath) {
 		return
 	}
 	defer b.release()
+	n := &engine.Native{
+		Service: p.service, Method: x.r.Method, Operation: p.operation, Query: withoutSignature(x.r.URL.RawQuery),
+		Header: nativeHeader(x.r.Header, s.Keys.Header()), Body: b.data, Streams: p.streams(),
+	}
 	x.call.Request = &llm.Request{Model: p.id}
+	if failed := s.address(x, p, n); failed != nil {
+		x.fail(failed)
+		return
+	}
 	if failed := x.hints(); failed != nil {
 		x.fail(failed)
 		return
 	}
-	n := &engine.Native{Method: x.r.Method, Operation: p.operation, Query: withoutSignature(x.r.URL.RawQuery), Header: nativeHeader(x.r.Header, s.Keys.Header()), Body: b.data}
+	x.call.Request.User = endUser(x.r.Header, b.data)
 	reply, refused, failed := s.Engine.Native(x.r.Context(), x.call, n)
 	if x.r.Context().Err() != nil {
 		x.call.ClientClosed = true
@@ -110,6 +72,88 @@ func (s *Server) serveNative(x *exchange, p nativePath) {
 	x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(data))}
 	x.w.WriteHeader(x.status)
 	_, _ = x.w.Write(data) // a client that left is found out by the server
+}
+
+// LiteLLM's words for calls that are relayed: to a model, and to anything else of a provider's.
+const (
+	typeModelPassThrough = "allm_passthrough_route"
+	typePassThrough      = "pass_through_endpoint"
+)
+
+// mayRelay says why a path is not relayed for who calls; nil if it is.
+func (s *Server) mayRelay(x *exchange, p *nativePath) *llm.Error {
+	switch {
+	case p.bad:
+		return llm.Invalid("path", "the path holds an escape, an empty part or a model id that cannot be one")
+	case p.operation == "invoke-with-bidirectional-stream":
+		return &llm.Error{
+			Kind: llm.KindUnavailable, HTTPStatus: http.StatusNotImplemented, Code: "not_implemented", AWSType: "UnknownOperationException",
+			Message: "InvokeModelWithBidirectionalStream is not relayed yet",
+		}
+	case p.service == wire.ServiceAgentRuntime && s.NoAgentRuntime:
+		return &llm.Error{
+			Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "route_disabled",
+			Message: "bedrock-agent-runtime is not relayed here (general_settings.disable_bedrock_agent_runtime_passthrough)",
+		}
+	case p.service == wire.ServiceControl && !x.call.Caller.Admin():
+		return &llm.Error{
+			Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only",
+			Message: "Bedrock's control plane is relayed for the gateway's master key only",
+		}
+	}
+	return nil
+}
+
+// address says where a request goes: by the model in its path or its body, else to a service.
+func (s *Server) address(x *exchange, p *nativePath, n *engine.Native) *llm.Error {
+	if s.TrustClientRegion {
+		n.Region = scopeRegion(x.r.Header)
+	}
+	if p.id != "" {
+		return nil
+	}
+	n.Path, n.Operation = p.path(), p.first()
+	if region := p.arnRegion(); region != "" {
+		n.Region = region
+	}
+	if region := x.r.Header.Get("X-Outcrop-Region"); region != "" {
+		if !s.TrustClientRegion && !x.call.Caller.Admin() {
+			return &llm.Error{
+				Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only", Param: "x-outcrop-region",
+				Message: "x-outcrop-region needs the master key, or general_settings.trust_client_region",
+			}
+		}
+		if !wire.ValidRegion(region) {
+			return llm.Invalid("x-outcrop-region", "x-outcrop-region is not the name of an AWS region")
+		}
+		n.Region = region
+	}
+	n.ModelAt, n.ByARN = p.modelAt(x.r.Method)
+	model, failed := n.Named()
+	if failed != nil {
+		return failed
+	}
+	if model != "" {
+		x.call.Request.Model, x.call.Type = model, typeModelPassThrough
+		n.Streams = n.Operation != "rerank" && string(jsonscan.Member(n.Body, "stream")) == "true"
+	}
+	return nil
+}
+
+// endUser returns the end user that a request names: in LiteLLM's header, or in AWS's metadata of a request, which goes
+// upstream all the same.
+func endUser(h http.Header, body []byte) string {
+	if user := h.Get("X-Litellm-End-User-Id"); user != "" {
+		return user
+	}
+	const member = "user_id"
+	if metadata := h.Get("X-Amzn-Bedrock-Request-Metadata"); metadata != "" {
+		return jsonscan.Text(jsonscan.Member([]byte(metadata), member))
+	}
+	if bytes.Contains(body, []byte(`"requestMetadata"`)) {
+		return jsonscan.Text(jsonscan.Member(body, "requestMetadata", member))
+	}
+	return ""
 }
 
 // relayRefusal hands over AWS's own refusal.
@@ -151,70 +195,19 @@ func (s *Server) relayStream(x *exchange, reply *engine.NativeReply) {
 	}
 }
 
-// hop are the headers of one connection (RFC 9110, 7.6.1), and those that a proxy says of itself.
-func isHop(name string) bool {
-	switch name {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings":
-		return true
-	}
-	return false
-}
-
-// nativeHeader returns the headers that go up: all but those of the connection, of the client's own identity and key, of
-// proxies on the way, and what is said to the gateway. X-Amzn-Bedrock-… always travel: a guardrail is among them.
-func nativeHeader(client http.Header, keyHeader string) http.Header {
-	named := map[string]bool{}
-	for _, value := range client["Connection"] {
-		for name := range strings.SplitSeq(value, ",") {
-			named[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
-		}
-	}
-	out := http.Header{}
-	for name, values := range client {
-		switch name {
-		case "Host", "Content-Length", "Authorization", "Api-Key", "X-Api-Key", "X-Goog-Api-Key", "Ocp-Apim-Subscription-Key", "X-Amz-Date", "X-Amz-Security-Token",
-			"X-Amz-Content-Sha256", "Cookie", "Forwarded", "Via", "Accept-Encoding", "Expect", "X-Real-Ip":
-			continue
-		}
-		if isHop(name) || named[name] || strings.EqualFold(name, keyHeader) || strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Litellm-") || strings.HasPrefix(name, "X-Outcrop-") {
-			continue
-		}
-		out[name] = values
-	}
-	return out
-}
-
-// withoutSignature leaves out what a signature put into a query.
-func withoutSignature(raw string) string {
-	if !strings.Contains(raw, "X-Amz-") {
-		return raw
-	}
-	var kept []string
-	for part := range strings.SplitSeq(raw, "&") {
-		if !strings.HasPrefix(part, "X-Amz-") {
-			kept = append(kept, part)
-		}
-	}
-	return strings.Join(kept, "&")
-}
-
-// answerHeader copies AWS's headers.
-func (x *exchange) answerHeader(upstream http.Header) {
-	h := x.w.Header()
-	for name, values := range upstream {
-		if !isHop(name) && name != "Set-Cookie" && name != "Alt-Svc" && name != "Content-Length" {
-			h[name] = values
-		}
-	}
-}
-
 // nativeType is AWS's name for a failure of the gateway's own.
 func nativeType(e *llm.Error) string {
 	switch {
 	case e.AWSType != "":
 		return e.AWSType
+	case e.Kind == llm.KindAuth && e.Code == "expired_key":
+		return "ExpiredTokenException"
 	case e.Kind == llm.KindAuth:
 		return "UnrecognizedClientException"
+	case e.Code == "budget_exceeded":
+		return "ServiceQuotaExceededException"
+	case e.Code == "no_deployments_available":
+		return "ServiceUnavailableException"
 	}
 	switch s := e.Status(); {
 	case s == http.StatusForbidden && e.Code == wire.CodeCredentials:
@@ -240,8 +233,10 @@ func nativeType(e *llm.Error) string {
 // nativeStatus is the status that AWS has with it.
 func nativeStatus(e *llm.Error, kind string) int {
 	switch kind {
-	case "UnrecognizedClientException":
+	case "UnrecognizedClientException", "ExpiredTokenException":
 		return http.StatusForbidden
+	case "ServiceQuotaExceededException":
+		return http.StatusBadRequest
 	case "ServiceUnavailableException":
 		return http.StatusServiceUnavailable
 	case "ModelTimeoutException":

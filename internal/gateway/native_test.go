@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +41,7 @@ model_list:
   - {model_name: my-model, litellm_params: {model: bedrock/converse/anthropic.claude-3-sonnet-20240229-v1:0, %[1]s, aws_bedrock_runtime_endpoint: %[2]s}}
   - {model_name: team/claude, litellm_params: {model: bedrock/anthropic.claude-3-sonnet-20240229-v1:0, model_id: 'arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc', %[1]s, aws_bedrock_runtime_endpoint: %[2]s}}
   - {model_name: guarded, litellm_params: {model: bedrock/anthropic.claude-3-sonnet-20240229-v1:0, guardrailConfig: {guardrailIdentifier: gr-own, guardrailVersion: '1'}, %[1]s, aws_bedrock_runtime_endpoint: %[2]s}}
-%[3]sgeneral_settings: {master_key: %[4]s}
+%[3]sgeneral_settings: {master_key: %[4]s, bedrock_passthrough_credential: my-model}
 `, params, server.URL, more, testKey), nil)
 }
 
@@ -56,12 +57,21 @@ func TestNativePaths(t *testing.T) {
 		{"/bedrock/v2/model/my-model/converse", "/model/anthropic.claude-3-sonnet-20240229-v1%3A0/converse", 200, ""},
 		{"/model/my-model/invoke", "/model/anthropic.claude-3-sonnet-20240229-v1%3A0/invoke", 200, ""},
 		{"/bedrock/model/team/claude/converse", "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fabc/converse", 200, ""},
-		{"/bedrock/model/team%2Fclaude/count-tokens?a=1&X-Amz-Signature=x", "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fabc/count-tokens", 200, ""},
+		{"/bedrock/model/team%2Fclaude/converse", "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fabc/converse", 200, ""},
+		{"/bedrock/model/team%2Fclaude/count-tokens?a=1&X-Amz-Signature=x", "/model/anthropic.claude-3-sonnet-20240229-v1%3A0/count-tokens", 200, ""},
 		{"/bedrock/model/unknown/converse", "", 404, "ResourceNotFoundException"},
 		{"/bedrock/model/a%2F..%2Fb/converse", "", 400, "ValidationException"},
 		{"/bedrock/model/a%0Ab/converse", "", 400, "ValidationException"},
-		{"/bedrock/model/my-model/explode", "", 404, "UnknownOperationException"},
-		{"/bedrock/nothing", "", 404, "UnknownOperationException"},
+		{"/bedrock/model/my-model/a-new-operation", "/model/anthropic.claude-3-sonnet-20240229-v1%3A0/a-new-operation", 200, ""},
+		{"/bedrock/model/my-model/invoke-with-bidirectional-stream", "", 501, "UnknownOperationException"},
+		{"/bedrock/a-new-thing/of:aws", "/a-new-thing/of%3Aaws", 200, ""},
+		{"/bedrock/agents/a//b", "", 400, "ValidationException"},
+		{"/bedrock/agents/../model/x/invoke", "", 400, "ValidationException"},
+		{"/bedrock/agents/%2E%2E/b", "", 400, "ValidationException"},
+		{"/bedrock/agents/a%2F..%2Fb", "", 400, "ValidationException"},
+		{"/bedrock/model%2Fmy-model%2Finvoke", "", 400, "ValidationException"},
+		{"/bedrock/model/my-model%2Finvoke", "", 400, "ValidationException"},
+		{"/bedrock/", "", 400, "ValidationException"},
 	} {
 		up.path = ""
 		resp, body := g.send(http.MethodPost, c.path, `{"messages":[]}`, bearer(testKey))
@@ -87,9 +97,6 @@ func TestNativePaths(t *testing.T) {
 		if got := up.header.Get("Authorization"); !strings.Contains(got, "Credential=AKIDEXAMPLE/") || up.header.Get("X-Amz-Security-Token") != "" || up.header.Get("X-Amz-Date") == "20260801T000000Z" {
 			t.Errorf("%s: %v", name, up.header)
 		}
-	}
-	if resp, _ := g.send(http.MethodGet, "/bedrock/model/my-model/converse", "", bearer(testKey)); resp.StatusCode != 405 {
-		t.Errorf("%d", resp.StatusCode)
 	}
 }
 
@@ -309,12 +316,20 @@ func TestNativeUsageOfFamilies(t *testing.T) {
 
 // FuzzNativePath reads paths.
 func FuzzNativePath(f *testing.F) {
-	for _, seed := range []string{"/bedrock/model/a/invoke", "/model/a%2Fb/converse", "/bedrock/v2/model//x", "/bedrock/", "/bedrock/model/%zz/invoke", "/x"} {
+	for _, seed := range []string{"/bedrock/model/a/invoke", "/model/a%2Fb/converse", "/bedrock/v2/model//x", "/bedrock/", "/bedrock/model/%zz/invoke", "/x", "/bedrock/agents/a%2F..", "/async-invoke/arn%3Aaws", "/bedrock/%6dodel/a/invoke", "/bedrock/sessions/"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		p, ok := nativeOf(path)
-		if ok && p.known && !p.bad && (p.id == "" || strings.Contains(p.id, "..") || !isNativeOperation(p.operation)) {
+		u, err := url.Parse(path)
+		if err != nil {
+			return
+		}
+		p, ok := nativeOf(&http.Request{URL: u})
+		switch {
+		case !ok || p.bad:
+		case p.id != "" && (strings.Contains(p.id, "..") || p.service != "bedrock-runtime" || p.operation == ""):
+			t.Errorf("%q: %+v", path, p)
+		case p.id == "" && (p.service == "" || p.first() == "model" || strings.Contains(p.path(), "//") || strings.Contains(p.path()+"/", "/../")):
 			t.Errorf("%q: %+v", path, p)
 		}
 	})

@@ -30,6 +30,10 @@ type Options struct {
 	DebugBodies bool
 	// Version is Outcrop's own, for headers and the start page.
 	Version string
+	// NoAgentRuntime refuses to relay what is of bedrock-agent-runtime: agents, knowledge bases, flows, Rerank.
+	NoAgentRuntime bool
+	// TrustClientRegion has what is relayed to no deployment go to the region that the client has signed for.
+	TrustClientRegion bool
 	// StoreReady reports whether the store can be written; nil means that there is none.
 	StoreReady func() bool
 }
@@ -94,7 +98,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Litellm-Version"] = s.version
 	defer s.finish(x)
 
-	native, isNative := nativeOf(r.URL.EscapedPath())
+	native, isNative := nativeOf(r)
 	x.native = isNative
 	path, name, ok := canonical(r.URL.EscapedPath())
 	if !isNative && speaksAnthropic(path, r.Header) {
@@ -112,7 +116,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		x.call.Caller = caller
-		s.serveNative(x, native)
+		s.serveNative(x, &native)
 		return
 	}
 	methods := s.routes[path]

@@ -82,3 +82,82 @@ func deleteInElements(dst []byte, s *Scanner, path []string) ([]byte, bool, erro
 	}
 	return append(dst, ']'), changed, err
 }
+
+// All returns every value that path leads to: a name that stands twice in an object leads to two, of which most readers take the
+// last. It ends early where raw is no JSON.
+func All(raw []byte, path ...string) [][]byte {
+	var list [][]byte
+	for _, at := range places(raw, path) {
+		list = append(list, raw[at.from:at.to])
+	}
+	return list
+}
+
+// Replace returns raw with value in the place of every value that path leads to, and how many those are. Everything else stays
+// as it is spelled. raw must be valid JSON; it is not changed.
+func Replace(raw, value []byte, path ...string) ([]byte, int) {
+	found := places(raw, path)
+	if len(found) == 0 {
+		return raw, 0
+	}
+	out, from := make([]byte, 0, len(raw)+len(found)*len(value)), 0
+	for _, at := range found {
+		out = append(append(out, raw[from:at.from]...), value...)
+		from = at.to
+	}
+	return append(out, raw[from:]...), len(found)
+}
+
+// Append returns the object raw, which must be valid JSON, with one member more at its end. Everything else stays as it is
+// spelled.
+func Append(raw []byte, name string, value []byte) []byte {
+	end := bytes.LastIndexByte(raw, '}')
+	out := append(make([]byte, 0, len(raw)+len(name)+len(value)+8), raw[:end]...)
+	s := New(raw)
+	if more, err := s.OpenObject(); err == nil && more {
+		out = append(out, ',')
+	}
+	out = append(AppendEscaped(append(out, '"'), []byte(name)), '"', ':')
+	return append(append(out, value...), raw[end:]...)
+}
+
+type place struct{ from, to int }
+
+// places returns where the values stand that path leads to.
+func places(raw []byte, path []string) []place {
+	s := New(raw)
+	var found []place
+	_ = find(&s, path, &found) // what was found before an error stands
+	return found
+}
+
+func find(s *Scanner, path []string, found *[]place) error {
+	kind := s.Peek()
+	from := s.Pos
+	if len(path) == 0 || kind != KindObject {
+		if _, err := s.Skip(); err != nil {
+			return err
+		}
+		if len(path) == 0 {
+			*found = append(*found, place{from, s.Pos})
+		}
+		return nil
+	}
+	more, err := s.OpenObject()
+	for ; err == nil && more; more, err = s.NextMember() {
+		key, keyErr := s.Key()
+		if keyErr != nil {
+			return keyErr
+		}
+		if string(key) != path[0] {
+			if _, err := s.Skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := find(s, path[1:], found); err != nil {
+			return err
+		}
+	}
+	return err
+}

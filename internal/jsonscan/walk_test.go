@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -58,4 +59,32 @@ func TestMemberAndText(t *testing.T) {
 	if inner, ok := Inner([]byte(`"a\"b"`)); !ok || string(inner) != `a\"b` {
 		t.Errorf("%s %v", inner, ok)
 	}
+}
+
+func TestReplace(t *testing.T) {
+	f := func(raw, path, want string, n int) {
+		t.Helper()
+		got, found := Replace([]byte(raw), []byte(`7`), strings.Split(path, ".")...)
+		if string(got) != want || found != n || len(All([]byte(raw), strings.Split(path, ".")...)) != n {
+			t.Errorf("%s of %s: %s, %d", path, raw, got, found)
+		}
+	}
+	f(`{"a":1}`, "a", `{"a":7}`, 1)
+	f("{ \"b\" : [ 1 ] ,\n\"a\"\t:\r{ } , \"c\":1e3}", "a", "{ \"b\" : [ 1 ] ,\n\"a\"\t:\r7 , \"c\":1e3}", 1)
+	f(`{"a":1,"\u0061":"x"}`, "a", `{"a":7,"\u0061":7}`, 2)
+	f(`{"a":{"b":1},"b":2,"a":{"c":3,"b":4}}`, "a.b", `{"a":{"b":7},"b":2,"a":{"c":3,"b":7}}`, 2)
+	f(`{"a":[{"b":1}]}`, "a.b", `{"a":[{"b":1}]}`, 0)
+	f(`[1]`, "a", `[1]`, 0)
+	f(``, "a", ``, 0)
+}
+
+func TestAppend(t *testing.T) {
+	f := func(raw, want string) {
+		t.Helper()
+		if got := string(Append([]byte(raw), `a"b`, []byte(`[1]`))); got != want {
+			t.Errorf("%s: %s", raw, got)
+		}
+	}
+	f(`{}`, `{"a\"b":[1]}`)
+	f("{ \"x\":1 }\n", "{ \"x\":1 ,\"a\\\"b\":[1]}\n")
 }

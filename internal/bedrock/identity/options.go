@@ -45,6 +45,8 @@ type Options struct {
 	// CAFile and Insecure are how the certificates of STS are verified: with further authorities, in PEM form, or not at all.
 	CAFile   string
 	Insecure bool
+	// Signing asks for an identity that signs: the environment's API key is passed over.
+	Signing bool
 	// AllowProcess permits credential_process in a profile: a program that the AWS SDK starts.
 	AllowProcess bool
 	// Provider is a caller's own source of credentials, such as the Retrieve of an aws.CredentialsProvider. It beats all of
@@ -136,7 +138,7 @@ func (o *Options) key() (key string, ok bool) {
 	}
 	text, err := json.Marshal([]any{
 		o.APIKey.Digest(), o.AccessKeyID, o.SecretAccessKey.Digest(), o.SessionToken.Digest(), o.Profile, o.RoleARN, o.SessionName, o.ExternalID,
-		o.SourceIdentity, o.SessionPolicy, o.RoleDuration, o.sortedTags(), o.WebIdentity.Digest(), o.STSEndpoint, o.stsRegionKey(), o.AllowHTTP, o.AllowProcess, o.CAFile, o.Insecure, source,
+		o.SourceIdentity, o.SessionPolicy, o.RoleDuration, o.sortedTags(), o.WebIdentity.Digest(), o.STSEndpoint, o.stsRegionKey(), o.AllowHTTP, o.AllowProcess, o.CAFile, o.Insecure, o.Signing, source,
 	})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), err == nil && o.Provider == nil && (o.Source == nil || source != "")

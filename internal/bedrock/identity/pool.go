@@ -164,7 +164,7 @@ func (p *Pool) make(o Options) (*Identity, error) {
 	}
 	ambient := o.IsAmbient()
 	if ambient {
-		if token := p.get("AWS_BEARER_TOKEN_BEDROCK"); token != "" {
+		if token := p.get("AWS_BEARER_TOKEN_BEDROCK"); token != "" && !o.Signing {
 			return &Identity{bearer: newBearer(secret.New(token), p.now), about: "the bearer token in AWS_BEARER_TOKEN_BEDROCK"}, nil
 		}
 		if role := p.get("AWS_ROLE_NAME"); role != "" {

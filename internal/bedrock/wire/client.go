@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -268,6 +269,9 @@ func (c *Client) request(ctx context.Context, call *Call, hash string) (*http.Re
 		if err := c.o.Authenticator.Authenticate(ctx, r, hash); err != nil {
 			return nil, err
 		}
+		if raw := call.RawQuery; raw != "" && sorted(raw) == u.RawQuery { // the signer has put it in order, which AWS does itself
+			u.RawQuery = raw
+		}
 	}
 	// After signing: the signature covers neither the length (nor does botocore's) nor what proxies may change.
 	accept := call.Accept
@@ -293,6 +297,13 @@ func (c *Client) request(ctx context.Context, call *Call, hash string) (*http.Re
 		})
 	}
 	return r.WithContext(ctx), nil
+}
+
+// sorted returns a query with its parts in the order in which they are signed.
+func sorted(query string) string {
+	parts := strings.Split(query, "&")
+	slices.Sort(parts)
+	return strings.Join(parts, "&")
 }
 
 // addCallHeader adds what the call's own header has beyond what is set.

@@ -8,6 +8,13 @@ import (
 	"strings"
 )
 
+// The services of Bedrock's that requests in AWS's own words are for, by the names of their hosts.
+const (
+	ServiceRuntime      = "bedrock-runtime"
+	ServiceAgentRuntime = "bedrock-agent-runtime"
+	ServiceControl      = "bedrock"
+)
+
 // Endpoint is where calls go and how they are signed.
 type Endpoint struct {
 	// URL has scheme, host and an optional base path without a slash at its end.

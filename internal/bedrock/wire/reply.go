@@ -82,6 +82,14 @@ func (r *Reply) Relay(to func([]byte)) *Frames {
 	return f
 }
 
+// RelayText is Relay for a stream that is no frames: the reader gives the bytes when they have been handed over.
+func (r *Reply) RelayText(to func([]byte)) io.Reader { return &relay{from: (*streamBody)(r), to: to} }
+
+// IsTextStream reports whether the answer is a stream of server-sent events.
+func (r *Reply) IsTextStream() bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream")
+}
+
 // relay shows what is read to somebody else.
 type relay struct {
 	from io.Reader
