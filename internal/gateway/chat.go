@@ -132,7 +132,7 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	call.Drop, call.Modify, call.Remove, call.Timeout = control.Drop, control.Modify, control.Remove, control.Timeout
 	call.Connection = control.Connection
 	call.Retries, call.NoFallbacks = control.Retries, control.NoFallbacks
-	call.Fallbacks, call.ContextFallbacks, call.FilterFallbacks = clientFallbacks(control.Fallbacks), clientFallbacks(control.ContextFallbacks), clientFallbacks(control.FilterFallbacks)
+	call.Fallbacks, call.ContextFallbacks, call.FilterFallbacks = clientFallbacks(control.Fallbacks, req.Model), clientFallbacks(control.ContextFallbacks, req.Model), clientFallbacks(control.FilterFallbacks, req.Model)
 	call.StreamTimeout, call.Session, call.Regions = control.StreamTimeout, control.Session, control.Regions
 	req.Policy.Allowed = control.Allowed
 	call.Request = req

@@ -30,11 +30,13 @@ func (x *exchange) mock(name string) *llm.Error {
 	return nil
 }
 
-// clientFallbacks are those that a request names itself.
-func clientFallbacks(list []openai.Fallback) []engine.Fallback {
+// clientFallbacks are those that a request names itself, in the place of the model that it asks for.
+func clientFallbacks(list []openai.Fallback, asked string) []engine.Fallback {
 	var out []engine.Fallback
 	for _, f := range list {
-		out = append(out, engine.Fallback{Model: f.Model, Request: f.Request})
+		if f.For == "" || f.For == "*" || f.For == asked {
+			out = append(out, engine.Fallback{Model: f.Model, Request: f.Request})
+		}
 	}
 	return out
 }

@@ -87,6 +87,15 @@ func routes(url, settings string, entries ...string) string {
 	return b.String()
 }
 
+// streamOf works with a stream that says one thing.
+func streamOf(t *testing.T, text string) func(http.ResponseWriter, string) {
+	return func(w http.ResponseWriter, _ string) {
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		writeFrames(t, w, `messageStart {"role":"assistant"}`+"\n"+`contentBlockDelta {"contentBlockIndex":0,"delta":{"text":"`+text+`"}}`+"\n"+`contentBlockStop {"contentBlockIndex":0}`+"\n"+
+			`messageStop {"stopReason":"end_turn"}`+"\n"+`metadata {"usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}`+"\n")
+	}
+}
+
 const sayHi = `{"model":"m","messages":[{"role":"user","content":"hi"}]%s}`
 
 func TestTriesAndFallbacks(t *testing.T) {

@@ -274,11 +274,7 @@ func TestHedging(t *testing.T) {
 	for _, stream := range []string{"", `,"stream":true`} {
 		answers := works
 		if stream != "" {
-			answers = func(w http.ResponseWriter, _ string) {
-				w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
-				writeFrames(t, w, `messageStart {"role":"assistant"}`+"\n"+`contentBlockDelta {"contentBlockIndex":0,"delta":{"text":"ok"}}`+"\n"+`contentBlockStop {"contentBlockIndex":0}`+"\n"+
-					`messageStop {"stopReason":"end_turn"}`+"\n"+`metadata {"usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}`+"\n")
-			}
+			answers = streamOf(t, "ok")
 		}
 		release := make(chan bool)
 		b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": func(http.ResponseWriter, string) { <-release }, "b": answers})

@@ -196,6 +196,8 @@ const maxRetries = 20
 // Fallback is a model that a client wants asked in the place of the one that fails.
 type Fallback struct {
 	Model string
+	// For is the model in whose place it is asked; empty and "*" are any.
+	For string
 	// Request holds what replaces the client's own words for that model; nil is nothing.
 	Request *llm.Request
 }
@@ -219,7 +221,7 @@ func (d *decoder) fallbacks(path string) ([]Fallback, error) {
 		if err != nil {
 			return nil, err
 		}
-		found, err := fallback(at, raw)
+		found, err := fallbacksOf(at, raw)
 		if err != nil {
 			return nil, err
 		}
@@ -228,27 +230,46 @@ func (d *decoder) fallbacks(path string) ([]Fallback, error) {
 	return list, err
 }
 
-func fallback(path string, raw []byte) ([]Fallback, error) {
-	if name := jsonscan.Text(jsonscan.Member(raw, "model")); name != "" {
-		rest, _ := jsonscan.Delete(raw, "model")
-		said, _, err := DecodeDefaults(rest)
-		if err != nil {
-			return nil, within(err, path)
-		}
-		return []Fallback{{Model: name, Request: said}}, nil
+// fallbacksOf reads an object of a list of fallbacks.
+func fallbacksOf(path string, raw []byte) ([]Fallback, error) {
+	if jsonscan.Member(raw, "model") != nil {
+		one, err := fallback(path, raw)
+		return []Fallback{one}, err
 	}
 	var list []Fallback
-	for _, models := range jsonscan.Members(raw) {
-		for one := range jsonscan.Elements(models) {
-			if name := jsonscan.Text(one); name != "" {
-				list = append(list, Fallback{Model: name})
+	for asked, models := range jsonscan.Members(raw) {
+		i := 0
+		for element := range jsonscan.Elements(models) {
+			one, err := fallback(index(path+"."+asked, i), element)
+			if err != nil {
+				return nil, err
 			}
+			i++
+			one.For = asked
+			list = append(list, one)
 		}
 	}
 	if len(list) == 0 {
 		return nil, llm.Invalid(path, path+" names no model")
 	}
 	return list, nil
+}
+
+// fallback reads a name, or an object with a model and what replaces the client's words for it.
+func fallback(path string, raw []byte) (Fallback, error) {
+	if name := jsonscan.Text(raw); name != "" {
+		return Fallback{Model: name}, nil
+	}
+	name := jsonscan.Text(jsonscan.Member(raw, "model"))
+	if name == "" {
+		return Fallback{}, llm.Invalid(path, path+" names no model")
+	}
+	rest, _ := jsonscan.Delete(raw, "model")
+	said, _, err := DecodeDefaults(rest)
+	if err != nil {
+		return Fallback{}, within(err, path)
+	}
+	return Fallback{Model: name, Request: said}, nil
 }
 
 func (d *decoder) boolPointer(path string) (*bool, error) {
