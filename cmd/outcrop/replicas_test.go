@@ -67,6 +67,24 @@ func TestReplicas(t *testing.T) {
 			t.Fatal("the other replica has never heard of it")
 		}
 	}
+	// A server that stops in the middle of everything: nobody waits for it, and it is heard again when it goes on.
+	if err := shared.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*process{a, b} {
+		p.err.wait(t, "the other replicas cannot be reached")
+	}
+	for range 20 {
+		if answers(first) != "second" || answers(second) != "second" {
+			t.Error("each goes on with what it knows")
+		}
+	}
+	if err := shared.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*process{a, b} {
+		p.err.wait(t, "the other replicas can be reached again")
+	}
 	shared.Stop()
 	if a.err.wait(t, "the other replicas cannot be reached"); answers(first) != "second" || answers(second) != "second" {
 		t.Error("each goes on with what it knows")

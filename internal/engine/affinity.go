@@ -91,7 +91,11 @@ func (e *Engine) at(p *picking, list []router.Candidate, key uint64) *router.Can
 			least = n
 		}
 	}
-	if found == nil || found.Room.Free < 0 || found.State.Parallel() > 2*least+queueSlack {
+	if found == nil || found.Room.Free < 0 {
+		return nil
+	}
+	if found.State.Parallel() > 2*least+queueSlack {
+		p.busy = found.Deployment
 		return nil
 	}
 	return found

@@ -107,13 +107,17 @@ func (e *Engine) await(ctx context.Context, call *Call) *target {
 	}
 }
 
-// soonest returns how long it takes until a deployment of a group may be called, 0 if one may now.
-func (e *Engine) soonest(call *Call, q *query) time.Duration {
-	all := *q
-	all.skip = nil
-	p := &picking{engine: e, call: call, query: &all, now: time.Now(), input: -1}
+// soonest returns how long it takes until another deployment of a group may be called than the one that has just failed, 0 if
+// one may now; never is what it returns if there is none.
+func (e *Engine) soonest(call *Call, q *query, failed *router.Deployment, never time.Duration) time.Duration {
+	others := *q
+	others.skip = []*router.Deployment{failed}
+	p := &picking{engine: e, call: call, query: &others, now: time.Now(), input: -1}
 	if len(p.candidates()) > 0 || len(p.left) > 0 {
 		return 0
+	}
+	if p.wait == 0 {
+		return never
 	}
 	return p.wait
 }

@@ -159,3 +159,85 @@ func TestARefusedCallWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestOneCallFindsOut whether a deployment that was left alone works again: the others go elsewhere until that is known.
+func TestOneCallFindsOut(t *testing.T) {
+	for _, goesWell := range []bool{true, false} {
+		b, first, second := pair(t)
+		second.deployment.Order = 2
+		first.deployment.Order = 1
+		synctest.Test(t, func(t *testing.T) {
+			first.state.Failed(time.Now(), http.StatusTooManyRequests, 0, false, cools)
+			time.Sleep(5*time.Second + time.Millisecond)
+			var probe *Call
+			count := func() (n int) {
+				for range 50 {
+					call := said("g", "hi")
+					if failed := b.choose(t.Context(), call, modeChat); failed != nil {
+						t.Fatal(failed)
+					}
+					call.leave()
+					if call.target == first {
+						n++
+						probe = call
+					}
+				}
+				return n
+			}
+			if n := count(); n != 1 {
+				t.Errorf("%d calls go to it", n)
+			}
+			if goesWell {
+				b.hear(probe, nil)
+				if n := count(); n != 50 {
+					t.Errorf("it works: %d calls go to it", n)
+				}
+				return
+			}
+			b.hear(probe, refused)
+			if n := count(); n != 0 {
+				t.Errorf("it does not: %d calls go to it", n)
+			}
+		})
+	}
+}
+
+// TestTheOnlyDeploymentIsAskedAgain when AWS says so, else after a while that grows.
+func TestTheOnlyDeploymentIsAskedAgain(t *testing.T) {
+	for _, c := range []struct {
+		asked      time.Duration
+		least      time.Duration // of the third wait
+		most       time.Duration
+		configured time.Duration
+	}{
+		{asked: 7 * time.Second, least: 7 * time.Second, most: 7 * time.Second},
+		{asked: 2 * time.Minute, least: 2 * time.Second, most: 2*time.Second + jitter}, // longer than anybody waits
+		{least: 2 * time.Second, most: 2*time.Second + jitter},
+		{configured: 9 * time.Second, least: 9 * time.Second, most: 9 * time.Second},
+	} {
+		b := newBench(t, answer(plainAnswer), &router.Deployment{ID: "a", Group: "g", Model: nova})
+		b.o.Routing.Retries, b.o.Routing.RetryAfter = 3, c.configured
+		synctest.Test(t, func(t *testing.T) {
+			call := said("g", "hi")
+			call.Start = time.Now()
+			if failed := b.choose(t.Context(), call, modeChat); failed != nil {
+				t.Fatal(failed)
+			}
+			failure := *refused
+			failure.RetryAfter = c.asked
+			var waited time.Duration
+			for range 3 {
+				start := time.Now()
+				b.hear(call, &failure)
+				if failed := b.goOn(t.Context(), call, &failure); failed != nil {
+					t.Fatal(failed)
+				}
+				waited = time.Since(start)
+			}
+			if waited < c.least || waited > c.most {
+				t.Errorf("asked to wait %v: it waits %v", c.asked, waited)
+			}
+			call.leave()
+		})
+	}
+}

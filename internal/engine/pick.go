@@ -61,6 +61,7 @@ const (
 	outCooling    = "cooling"
 	outQuota      = "quota"
 	outFull       = "full"
+	outBusy       = "busy"
 )
 
 // picking is the choice of a deployment for one try.
@@ -80,8 +81,10 @@ type picking struct {
 	// out says why others do not get the call; wait is how long the first of those has to wait that may get one later.
 	out  []Skipped
 	wait time.Duration
-	// left are those that are left alone and nevertheless worth a call; resort says that one of them is called.
+	// left are those that are left alone and nevertheless worth a call; resort says that one of them is called. busy is where
+	// the call's prefix is at home, if it is too busy.
 	left   []router.Candidate
+	busy   *router.Deployment
 	resort bool
 	// hope is what there is to wait for.
 	hope hope
@@ -107,6 +110,10 @@ func (p *picking) choose(list []router.Candidate) (*target, *llm.Error) {
 	e, call := p.engine, p.call
 	chooser := router.Chooser{Strategy: e.o.Routing.Strategy, Buffer: e.o.Routing.LatencyBuffer}
 	c, why := e.pinned(p, list), whyPinned
+	if i := slices.IndexFunc(list, func(one router.Candidate) bool { return one.Deployment == p.busy }); c == nil && i >= 0 && len(list) > 1 {
+		p.left = append(p.left, list[i])
+		list = slices.Delete(list, i, i+1)
+	}
 	for len(list) > 0 || p.fallBack(&list) {
 		if c == nil {
 			c, why = chooser.Choose(list, p.now, call.Request.Stream), string(e.o.Routing.Strategy)
@@ -183,7 +190,7 @@ func (p *picking) take(t *target, why string) {
 	call := p.call
 	call.leave() // a place of a try before
 	for i := range p.left {
-		p.skip(p.left[i].Deployment, outCooling)
+		p.skip(p.left[i].Deployment, p.leftFor(p.left[i].Deployment))
 	}
 	call.place, call.Why, call.Skipped = place{target: t}, why, p.out
 	if p.counts(t) {
@@ -191,6 +198,14 @@ func (p *picking) take(t *target, why string) {
 		t.state.Quota.Take(p.now, call.place.held)
 	}
 	p.engine.pin(p, t)
+}
+
+// leftFor says why a deployment is among those that are left.
+func (p *picking) leftFor(d *router.Deployment) string {
+	if d == p.busy {
+		return outBusy
+	}
+	return outCooling
 }
 
 // candidates collects the deployments that can take the call now, and in p.left those that are left alone and worth a call

@@ -287,7 +287,7 @@ func (e *Engine) another(ctx context.Context, call *Call, failed *llm.Error) *ta
 	}
 	wait := backoff(t.waits, failed.RetryAfter)
 	if failed.RetryAfter > 0 { // another one may be there sooner
-		wait = min(wait, max(e.soonest(call, &t.query), backoff(t.waits, 0)))
+		wait = min(wait, max(e.soonest(call, &t.query, t.lastFailed, wait), backoff(t.waits, 0)))
 	}
 	wait = max(wait, e.o.Routing.RetryAfter)
 	if call.Timeout > 0 && time.Since(call.Start)+wait > call.Timeout || !pause(ctx, wait) {

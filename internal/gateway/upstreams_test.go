@@ -105,7 +105,8 @@ func TestALeaverGivesItsPlaceBack(t *testing.T) {
 		g.leaving(fmt.Sprintf(sayHi, `,"stream":true`), say)
 	}()
 	<-gone
-	for r := g.books.next(t); !r.ClientClosed; r = g.books.next(t) { // until the gateway has noticed
+	for noticed := false; !noticed; {
+		noticed = g.books.next(t).ClientClosed
 	}
 	if resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, `,"stream":true`)); resp.StatusCode != 200 {
 		t.Errorf("there is a place again: %d %s", resp.StatusCode, body)

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -54,6 +55,12 @@ func StartValkey(t testing.TB) *Valkey {
 	t.Fatal("the server did not start")
 	return nil
 }
+
+// Pause stops it without ending it: connections stay open, and nothing is answered until Resume.
+func (s *Valkey) Pause() error { return s.process.Process.Signal(syscall.SIGSTOP) }
+
+// Resume has it go on.
+func (s *Valkey) Resume() error { return s.process.Process.Signal(syscall.SIGCONT) }
 
 // Stop kills it.
 func (s *Valkey) Stop() {

@@ -85,6 +85,32 @@ func TestAServerThatIsAway(t *testing.T) {
 	}
 }
 
+// TestAServerThatIsPaused is given up when the time for it is over, and is there again when it goes on.
+func TestAServerThatIsPaused(t *testing.T) {
+	s := servers.StartValkey(t)
+	now := time.Now().Truncate(time.Millisecond)
+	a, b := join(t, s, now), join(t, s, now)
+	until := now.Add(time.Minute)
+	exchange(t, a, router.Report{Deployment: "d"})
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if _, err := a.Exchange(ctx, []router.Report{{Deployment: "d", Until: until, Timed: true}}); err == nil {
+			t.Error("it cannot have answered")
+		}
+		cancel()
+	}
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, a, router.Report{Deployment: "d", Until: until, Timed: true})
+	if got := exchange(t, b, router.Report{Deployment: "d"}); !got[0].Until.Equal(until) || !got[0].Timed || got[0].Soft {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestAServerThatHangs takes the connection and never answers.
 func TestAServerThatHangs(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
