@@ -222,6 +222,10 @@ type ModelInfo struct {
 	Tags []string `yaml:"tags"`
 	// AllowedFails replaces the router's for this deployment, which is then left alone even if its group has no other.
 	AllowedFails *int `yaml:"allowed_fails" check:"not-negative"`
+	// AllowedFailsPolicy is allowed_fails by the class of the failure: {RateLimitErrorAllowedFails: 100, …}.
+	AllowedFailsPolicy FailureCounts `yaml:"allowed_fails_policy"`
+	// Blocked takes the deployment out of use. Default: false.
+	Blocked bool `yaml:"blocked"`
 	// CooldownTime is how long it is left alone. Default: the router's.
 	CooldownTime time.Duration `yaml:"cooldown_time" check:"not-negative"`
 	// GuardrailOverridable lets a client replace a guardrailConfig of litellm_params. Default: false.

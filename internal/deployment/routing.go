@@ -101,7 +101,7 @@ func quotas(c *config.Config, entry *config.Deployment, d *router.Deployment) {
 	d.Parallel = of(cmp.Or(p.MaxParallelRequests, c.RouterSettings.DefaultMaxParallelRequests))
 	d.Tags = append(slices.Clone(p.Tags), info.Tags...)
 	d.Retries = cmp.Or(p.NumRetries, p.MaxRetries)
-	d.AllowedFails, d.Cooldown = info.AllowedFails, info.CooldownTime
+	d.AllowedFails, d.AllowedByClass, d.Cooldown, d.Blocked = info.AllowedFails, info.AllowedFailsPolicy, info.CooldownTime, info.Blocked
 }
 
 func ptr(n int) *int { return &n }

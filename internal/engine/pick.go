@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,7 @@ func (e *Engine) query(name string, want mode) (query, *llm.Error) {
 // The reasons why a deployment does not get a call.
 const (
 	outTried      = "tried"
+	outBlocked    = "blocked"
 	outMode       = "mode"
 	outTags       = "tags"
 	outRegion     = "region"
@@ -150,7 +152,7 @@ func (p *picking) fallBack(list *[]router.Candidate) bool {
 // that it is one.
 func (e *Engine) only(call *Call, q *query) (t *target, failed *llm.Error, simple bool) {
 	o := &e.o.Routing
-	if len(q.list) != 1 || len(q.skip) > 0 || o.PreCallChecks || o.TagFiltering || len(call.Regions) > 0 {
+	if len(q.list) != 1 || q.list[0].Blocked || len(q.skip) > 0 || o.PreCallChecks || o.TagFiltering || len(call.Regions) > 0 {
 		return nil, nil, false
 	}
 	if t, failed = e.known(q.list[0], q.matched, q.want); failed != nil {
@@ -245,6 +247,9 @@ func (p *picking) can(d *router.Deployment, tags func(*router.Deployment) bool) 
 	q := p.query
 	if slices.Contains(q.skip, d) {
 		return nil, outTried
+	}
+	if d.Blocked {
+		return nil, outBlocked
 	}
 	if tags != nil && !tags(d) {
 		return nil, outTags
@@ -425,6 +430,8 @@ func (p *picking) none() *llm.Error {
 			list = append(list, string(c))
 		}
 		return llm.Invalid("model", "no deployment of "+name+" can do what the request needs: "+strings.Join(list, ", "))
+	case !why(outRegion) && !why(outTags) && why(outBlocked):
+		return &llm.Error{Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "model_blocked", Param: "model", Message: "the configuration has blocked " + name}
 	case why(outRegion):
 		return llm.Invalid("allowed_model_region", "no deployment of "+name+" is in the regions "+strings.Join(p.call.Regions, ", "))
 	}

@@ -194,7 +194,10 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 		}
 		call.throttled(failed)
 		rules := t.rules
-		if n, ok := e.o.Routing.AllowedFails[classOf(failed)]; ok && !rules.Own {
+		class := classOf(failed)
+		if n, ok := t.deployment.AllowedByClass[string(class)]; ok {
+			rules.AllowedFails, rules.Own = n, true
+		} else if n, ok := e.o.Routing.AllowedFails[class]; ok && !rules.Own {
 			rules.AllowedFails, rules.Own = n, true
 		}
 		alone := call.tries == nil || len(call.tries.query.list) < 2

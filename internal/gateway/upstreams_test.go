@@ -217,3 +217,74 @@ func TestARegionIsLeftBeforeItThrottles(t *testing.T) {
 		t.Errorf("%d calls were refused", refusals)
 	}
 }
+
+// TestWhenADeploymentIsLeftAlone is the configuration's to say: for all, by the class of the failure, and for one deployment.
+func TestWhenADeploymentIsLeftAlone(t *testing.T) {
+	const patient = "a b a b a b b b" // after more than two failures
+	for _, c := range []struct{ name, settings, info, asked string }{
+		{"a throttle, at once", "", "", "a b b b b b"},
+		{"so many failures", "  allowed_fails: 2\n", "", patient},
+		{"so many of its class", "  allowed_fails_policy: {RateLimitErrorAllowedFails: 2}\n", "", patient},
+		{"another class", "  allowed_fails_policy: {TimeoutErrorAllowedFails: 2}\n", "", "a b b b b b"},
+		{"so many of this deployment's", "", "allowed_fails: 2", patient},
+		{"so many of its class of this deployment's", "  allowed_fails: 0\n", "allowed_fails_policy: {RateLimitErrorAllowedFails: 2}", patient},
+		{"never", "  disable_cooldowns: true\n", "", "a b a b a b a b a b"},
+	} {
+		b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": throttles, "b": works})
+		yaml := routes(b.url, "  cooldown_time: 60\n"+c.settings, "m a", "m b order: 2")
+		if c.info != "" {
+			yaml = strings.Replace(yaml, "{id: a}", "{id: a, "+c.info+"}", 1)
+		}
+		g := newRig(t, yaml, nil)
+		for range 5 {
+			if resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, "")); resp.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", c.name, resp.StatusCode, body)
+			}
+		}
+		if got := b.asked(); got != c.asked {
+			t.Errorf("%s: asked %s, want %s", c.name, got, c.asked)
+		}
+	}
+}
+
+// TestABlockedDeployment is not called: neither as one of many nor as the only one.
+func TestABlockedDeployment(t *testing.T) {
+	b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": works, "b": works, "c": works})
+	g := newRig(t, strings.NewReplacer("{id: a}", "{id: a, blocked: true}", "{id: c}", "{id: c, blocked: true}").Replace(routes(b.url, "", "m a", "m b order: 2", "n c")), nil)
+	for range 5 {
+		if resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, "")); resp.StatusCode != 200 {
+			t.Fatalf("%d %s", resp.StatusCode, body)
+		}
+	}
+	resp, body := g.post("/v1/chat/completions", strings.Replace(fmt.Sprintf(sayHi, ""), `"m"`, `"n"`, 1))
+	if got := b.asked(); got != "b b b b b" || resp.StatusCode != 403 || !strings.Contains(body, `"model_blocked"`) {
+		t.Errorf("asked %s: %d %s", got, resp.StatusCode, body)
+	}
+}
+
+// TestTheDecisionIsTold: which deployment was chosen and why, and why none of the others.
+func TestTheDecisionIsTold(t *testing.T) {
+	b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": throttles, "b": works, "c": works, "d": works})
+	g := newRig(t, routes(b.url, "  cooldown_time: 60\n  enable_tag_filtering: true\n", "m a tags: [x]", "m b tags: [x], order: 2", "m c", "m d tags: [x], aws_region_name: eu-west-1"), nil)
+	header := bearer(testKey)
+	header.Set("X-Outcrop-Debug", "true")
+	header.Set("X-Litellm-Tags", "x, y") // as in the body
+	const region = `,"allowed_model_region":"us-east-1"`
+	resp, body := g.send(http.MethodPost, "/v1/chat/completions", fmt.Sprintf(sayHi, region), header)
+	if got := resp.Header.Get("X-Outcrop-Decision"); resp.StatusCode != 200 || got != "b;simple-shuffle,a;not=tried,c;not=tags,d;not=region" {
+		t.Errorf("%d %q %s", resp.StatusCode, got, body)
+	}
+	if got := resp.Header.Get("X-Outcrop-Tries"); got != "a;status=429;error=ThrottlingException;why=simple-shuffle" {
+		t.Errorf("tries %q", got)
+	}
+	if r := g.books.next(t); r.Tries != "a;status=429;error=ThrottlingException;why=simple-shuffle,b;status=200;why=simple-shuffle" {
+		t.Errorf("the row has %q", r.Tries)
+	}
+	resp, _ = g.send(http.MethodPost, "/v1/chat/completions", fmt.Sprintf(sayHi, region), header)
+	if got := resp.Header.Get("X-Outcrop-Decision"); got != "b;simple-shuffle,a;not=cooling,c;not=tags,d;not=region" && got != "b;simple-shuffle,c;not=tags,d;not=region,a;not=cooling" {
+		t.Errorf("%q", got)
+	}
+	if got := b.asked(); got != "a b b" {
+		t.Errorf("asked %s", got)
+	}
+}

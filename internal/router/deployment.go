@@ -47,9 +47,13 @@ type Deployment struct {
 	Tags []string
 	// Retries is how many further tries a failed call gets; nil leaves it to the group and the router. AllowedFails and
 	// Cooldown replace those of the router's rules; nil and 0 leave them.
-	Retries      *int
-	AllowedFails *int
-	Cooldown     time.Duration
+	// AllowedByClass is AllowedFails by the class of a failure, LiteLLM's word for its exception.
+	Retries        *int
+	AllowedFails   *int
+	AllowedByClass map[string]int
+	Cooldown       time.Duration
+	// Blocked takes it out of use.
+	Blocked bool
 	// Mode and the limits, in tokens, describe the model to clients.
 	Mode               string
 	Context, MaxOutput int64
