@@ -87,12 +87,14 @@ func (e *Engine) at(p *picking, list []router.Candidate, key uint64) *router.Can
 		if list[i].Deployment.ID == id {
 			found = &list[i]
 		}
-		if n := list[i].State.Parallel(); least < 0 || n < least {
-			least = n
-		}
 	}
 	if found == nil || found.Room.Free < 0 {
 		return nil
+	}
+	for i := range list { // of its own order: it is not left for what would not be asked otherwise
+		if n := list[i].State.Parallel(); list[i].Deployment.Order == found.Deployment.Order && (least < 0 || n < least) {
+			least = n
+		}
 	}
 	if found.State.Parallel() > 2*least+queueSlack {
 		p.busy = found.Deployment

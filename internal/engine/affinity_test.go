@@ -106,3 +106,22 @@ func TestAWarmCacheIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestAWarmCacheIsNotLeftForALaterOrder, however busy it is.
+func TestAWarmCacheIsNotLeftForALaterOrder(t *testing.T) {
+	b := newBench(t, answer(plainAnswer), &router.Deployment{ID: "a", Group: "g", Model: claude, Order: 1}, &router.Deployment{ID: "b", Group: "g", Model: claude, Order: 2})
+	for range 3 {
+		call := said("g", "rules")
+		call.Request.Messages[0].Blocks[0].Cache = &llm.CachePoint{}
+		if failed := b.choose(t.Context(), call, modeChat); failed != nil {
+			t.Fatal(failed)
+		}
+		call.leave()
+		if call.Deployment.ID != "a" {
+			t.Errorf("it goes to %s", call.Deployment.ID)
+		}
+		for range 100 {
+			call.target.state.Enter(0)
+		}
+	}
+}

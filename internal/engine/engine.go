@@ -242,7 +242,7 @@ func (e *Engine) openAlone(ctx context.Context, call *Call, p *plan) (s *stream,
 		return nil
 	}))
 	if failed == nil {
-		s.leave = call.done
+		s.leave, s.heard = call.done, true
 	}
 	return s, failed
 }

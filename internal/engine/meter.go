@@ -22,6 +22,9 @@ type meter struct {
 	tier   string
 	bytes  int64 // of the answer, for an estimate
 
+	// exception is what a stream has ended with in the place of its answer's end.
+	exception *llm.Error
+
 	body, header, metrics llm.Usage
 
 	// invoking is the model that an agent has asked last, invoked what such models have used.
@@ -79,6 +82,10 @@ func (m *meter) stream(frames *wire.Frames) error {
 			return nil
 		case err != nil:
 			return err
+		}
+		if !f.IsEvent() {
+			m.exception = wire.FrameError(f, "")
+			continue
 		}
 		payload := f.Payload()
 		m.bytes += int64(len(payload))

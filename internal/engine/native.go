@@ -347,7 +347,12 @@ func (r *NativeReply) Relay(to func([]byte) error) *llm.Error {
 	case gone:
 		return r.engine.failed(r.call, clientGone())
 	case err != nil:
-		return r.engine.failed(r.call, err)
+		failed := r.engine.failed(r.call, err)
+		r.engine.broke(r.call, failed)
+		return failed
+	}
+	if r.meter.exception != nil { // the client has been told
+		r.engine.broke(r.call, r.meter.exception)
 	}
 	return nil
 }

@@ -81,6 +81,14 @@ func (e *Engine) Left(call *Call) (router.Use, *router.Limits, bool) {
 	return t.state.Quota.Left(time.Now(), &t.deployment.Limits), &t.deployment.Limits, true
 }
 
+// Reset returns how long it takes until the quotas of the deployment that has answered are whole again.
+func (e *Engine) Reset(call *Call) (requests, tokens time.Duration) {
+	if call.target == nil {
+		return 0, 0
+	}
+	return call.target.state.Quota.Reset(time.Now())
+}
+
 // inputOf guesses how many tokens a request sends.
 func inputOf(r *llm.Request) int64 {
 	n := estimate(r, 0).Input

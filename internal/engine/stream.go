@@ -35,7 +35,9 @@ type stream struct {
 	// streamed counts the bytes of text that came, for an estimate of what AWS has not counted.
 	streamed int64
 	closed   bool
-	ended    bool // io.EOF came before anything was said
+	// heard says that the deployment has been said to work: a failure from now on is told, too.
+	heard bool
+	ended bool // io.EOF came before anything was said
 }
 
 // begin waits for the first event that says something. Its error is that of a stream of which nothing is known yet. What
@@ -140,7 +142,12 @@ func (s *stream) end(err error) error {
 	}
 	s.engine.price(call)
 	if !errors.Is(err, io.EOF) {
-		return s.engine.failed(call, err)
+		failed := s.engine.failed(call, err)
+		if s.heard {
+			s.heard = false
+			s.engine.broke(call, failed)
+		}
+		return failed
 	}
 	if s.gone {
 		return s.engine.failed(call, clientGone())

@@ -179,15 +179,27 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 		}
 		return
 	}
-	now := time.Now()
-	switch {
-	case failed == nil:
-		if t.state.Succeeded(now) {
+	if failed == nil {
+		if t.state.Succeeded(time.Now()) {
 			e.news.tell()
 		}
 		return
-	case failed.Kind == llm.KindCanceled || failed.Kind == llm.KindInternal:
-	default:
+	}
+	e.blameFor(call, failed, t.state.Failed)
+	call.leave()
+}
+
+// broke tells what is known of the deployment that a stream has ended with a failure after it had begun.
+func (e *Engine) broke(call *Call, failed *llm.Error) {
+	if t := call.target; t != nil && !call.brought {
+		e.blameFor(call, failed, t.state.Broke)
+	}
+}
+
+// blameFor notes a failure of a call's deployment, which may be left alone from now on.
+func (e *Engine) blameFor(call *Call, failed *llm.Error, note func(now time.Time, status int, wait time.Duration, alone bool, r *router.Rules) bool) {
+	t, now := call.target, time.Now()
+	if failed.Kind != llm.KindCanceled && failed.Kind != llm.KindInternal {
 		status := failed.Status()
 		if failed.Code == wire.CodeCredentials {
 			status = http.StatusUnauthorized
@@ -204,12 +216,11 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 		if t.state.Probing() {
 			defer e.news.tell()
 		}
-		if t.state.Failed(now, status, failed.RetryAfter, alone, &rules) {
+		if note(now, status, failed.RetryAfter, alone, &rules) {
 			e.o.Logger.Warn("a deployment is left alone for a while", telemetry.FieldDeployment, t.deployment.ID, telemetry.FieldGroup, t.deployment.Group,
 				"status", failed.Status(), "for", t.state.Cooling(now).Round(time.Millisecond).String())
 		}
 	}
-	call.leave()
 }
 
 // again prepares the next try of a call after a failure. last says that there is none: the error is then what the client

@@ -321,8 +321,9 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		}
 	}
 	if left, limits, ok := x.server.Engine.Left(call); ok {
-		rateLimit(h, "Requests", limits.Requests, left.Requests)
-		rateLimit(h, "Tokens", limits.Tokens, left.Tokens)
+		requests, tokens := x.server.Engine.Reset(call)
+		rateLimit(h, "Requests", limits.Requests, left.Requests, requests)
+		rateLimit(h, "Tokens", limits.Tokens, left.Tokens, tokens)
 	}
 	providerHeaders(h, call.Upstream)
 	if call.RequestID != "" {
@@ -340,11 +341,12 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	h["X-Litellm-Overhead-Duration-Ms"] = []string{milliseconds(total - call.UpstreamTime())}
 }
 
-// rateLimit says how much of a quota is left, in OpenAI's headers.
-func rateLimit(h http.Header, what string, limit, left int64) {
+// rateLimit says how much of a quota is left, and when it is whole again, in OpenAI's headers.
+func rateLimit(h http.Header, what string, limit, left int64, reset time.Duration) {
 	if limit > 0 {
 		h["X-Ratelimit-Limit-"+what] = []string{strconv.FormatInt(limit, 10)}
 		h["X-Ratelimit-Remaining-"+what] = []string{strconv.FormatInt(left, 10)}
+		h["X-Ratelimit-Reset-"+what] = []string{reset.Round(time.Millisecond).String()}
 	}
 }
 

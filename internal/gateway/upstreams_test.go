@@ -189,6 +189,9 @@ func TestQuotasAreCountedAsAWSCounts(t *testing.T) {
 		if got := h.Get("X-Ratelimit-Remaining-Tokens"); got != strconv.FormatInt(10000-c.used, 10) || h.Get("X-Ratelimit-Limit-Tokens") != "10000" || h.Get("X-Ratelimit-Remaining-Requests") != "99" {
 			t.Errorf("%s: %v", c.model, h)
 		}
+		if reset, err := time.ParseDuration(h.Get("X-Ratelimit-Reset-Tokens")); err != nil || reset <= time.Minute || reset > 2*time.Minute {
+			t.Errorf("%s: the quota is whole again in %v", c.model, h["X-Ratelimit-Reset-Tokens"])
+		}
 		if resp, body := g.post("/v1/chat/completions", fmt.Sprintf(sayHi, `,"max_tokens":6000`)); resp.StatusCode != 200 {
 			t.Errorf("%s: what it has not used is free again: %d %s", c.model, resp.StatusCode, body)
 		}
@@ -287,4 +290,43 @@ func TestTheDecisionIsTold(t *testing.T) {
 	if got := b.asked(); got != "a b b" {
 		t.Errorf("asked %s", got)
 	}
+}
+
+// TestStreamsThatBreak in their middle cannot be tried again, but their deployment is left alone when most of them do.
+func TestStreamsThatBreak(t *testing.T) {
+	for _, native := range []bool{false, true} {
+		b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": func(w http.ResponseWriter, _ string) {
+			w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+			writeFrames(t, w, `messageStart {"role":"assistant"}`+"\n"+`contentBlockDelta {"contentBlockIndex":0,"delta":{"text":"ok"}}`+"\n"+`!modelStreamErrorException {"message":"oops"}`+"\n")
+		}, "b": streamOf(t, "ok")})
+		g := newRig(t, routes(b.url, "  cooldown_time: 60\n", "m a", "m b order: 2"), nil)
+		for range 8 {
+			if native {
+				_, _ = g.cut("/bedrock/model/m/converse-stream", `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`)
+			} else {
+				_, _ = g.post("/v1/chat/completions", fmt.Sprintf(sayHi, `,"stream":true`))
+			}
+			g.books.next(t)
+		}
+		if got := b.asked(); got != "a a a a a b b b" {
+			t.Errorf("in AWS's own words %v: asked %s", native, got)
+		}
+	}
+}
+
+// cut sends a request whose answer may be broken off.
+func (g *rig) cut(path, body string) (data []byte, whole bool) {
+	g.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, g.url+path, strings.NewReader(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header = bearer(testKey)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err = io.ReadAll(resp.Body)
+	return data, err == nil
 }

@@ -68,7 +68,14 @@ const (
 // without another is left alone only if not one of a thousand calls has gone well, or by a rule of its own.
 func (h *Health) Failed(now time.Time, status int, wait time.Duration, alone bool, r *Rules) bool {
 	h.count(now)
-	calls, bad := h.calls.Add(1), h.bad.Add(1)
+	h.calls.Add(1)
+	return h.Broke(now, status, wait, alone, r)
+}
+
+// Broke is Failed for a call that has succeeded before: a stream whose answer has begun.
+func (h *Health) Broke(now time.Time, status int, wait time.Duration, alone bool, r *Rules) bool {
+	h.count(now)
+	calls, bad := h.calls.Load(), h.bad.Add(1)
 	if r.Disabled || !counts(status) || alone && !r.Own && (bad < calls || calls < hopeless) {
 		return false
 	}

@@ -84,6 +84,13 @@ func TestHealth(t *testing.T) {
 	if h.Usable(now) {
 		t.Error("it has a rule of its own")
 	}
+	h = &Health{}
+	for i := range 5 {
+		h.Succeeded(now)
+		if cooled := h.Broke(now, 502, 0, false, usual); cooled != (i == 4) {
+			t.Errorf("stream %d broke: %v", i, cooled)
+		}
+	}
 	for status, worth := range map[int]bool{429: true, 503: true, 500: true, 401: false, 404: false, 408: false, 504: false} {
 		if h, _ := fails(&Rules{}, false, status); h.Worth() != worth {
 			t.Errorf("%d: worth a call is %v", status, h.Worth())

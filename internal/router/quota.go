@@ -102,6 +102,19 @@ func (q *Quota) Left(now time.Time, l *Limits) Use {
 	return Use{left(&q.requests, q.others.Requests, l.Requests), left(&q.tokens, q.others.Tokens, l.Tokens)}
 }
 
+// Reset returns how long it takes until nothing counts any more of the requests and tokens that were used here.
+func (q *Quota) Reset(now time.Time) (requests, tokens time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	of := func(w *window) time.Duration {
+		if w.level(now, time.Minute) == 0 {
+			return 0
+		}
+		return w.until(now, time.Minute, 0)
+	}
+	return of(&q.requests), of(&q.tokens)
+}
+
 // Take counts a call that is about to go, with the most that it may use.
 func (q *Quota) Take(now time.Time, n Need) {
 	q.mu.Lock()

@@ -56,6 +56,13 @@ func TestQuota(t *testing.T) {
 		t.Errorf("left: %+v", u)
 	}
 
+	if requests, tokens := q.Reset(at(15 * time.Second)); requests != 105*time.Second || tokens != 105*time.Second {
+		t.Errorf("what was used in a minute counts until the next one is over: %v, %v", requests, tokens)
+	}
+	if requests, tokens := (&Quota{}).Reset(start); requests != 0 || tokens != 0 {
+		t.Errorf("nothing was used: %v, %v", requests, tokens)
+	}
+
 	q.Others(Use{Requests: 1, Tokens: 50})
 	if r := free(&q, start, Limits{Requests: 4}, Need{}); r.Free != 0 {
 		t.Errorf("other replicas count: %+v", r)

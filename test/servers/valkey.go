@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -16,6 +17,8 @@ type Valkey struct {
 	// URL is where it listens.
 	URL     string
 	process *exec.Cmd
+	stop    sync.Once
+	done    chan struct{} // closed when it is stopped
 }
 
 // StartValkey starts one and waits until it takes connections.
@@ -32,12 +35,12 @@ func StartValkey(t testing.TB) *Valkey {
 		t.Fatal("there is neither valkey-server nor redis-server: scripts/setup.sh servers installs one")
 	}
 	socket := filepath.Join(t.TempDir(), "s")
-	s := &Valkey{URL: "unix://" + socket, process: exec.CommandContext(context.Background(), program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")} //nolint:gosec // the program was looked up above
+	s := &Valkey{URL: "unix://" + socket, done: make(chan struct{}), process: exec.CommandContext(context.Background(), program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")} //nolint:gosec // the program was looked up above
 	out, err := s.process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.process.Start(); err != nil {
+	if err := start(s.process, s.done); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
@@ -64,6 +67,9 @@ func (s *Valkey) Resume() error { return s.process.Process.Signal(syscall.SIGCON
 
 // Stop kills it.
 func (s *Valkey) Stop() {
-	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
+	s.stop.Do(func() {
+		_ = s.process.Process.Kill()
+		_ = s.process.Wait()
+		close(s.done)
+	})
 }
