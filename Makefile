@@ -58,6 +58,10 @@ fuzz: ## every fuzz target for a minute (FUZZTIME=10s, FUZZ='openai|FuzzFrames')
 bench: build ## what a request costs beside three baselines (ARGS="-rounds 5")
 	go run ./bench -outcrop bin/outcrop $(ARGS)
 
+.PHONY: faults
+faults: build ## what clients see while upstreams fail: the table of docs/reliability.md
+	go run ./bench -reliability -outcrop bin/outcrop $(ARGS)
+
 .PHONY: fmt
 fmt: ## format the Go files
 	scripts/setup.sh lint

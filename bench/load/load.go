@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,34 +96,52 @@ func AtRate(ctx context.Context, c *http.Client, t *Target, perSecond int, d tim
 	return latencies, failed
 }
 
-// Storm is AtRate where calls may fail: it counts them. A stream fails that does not come to its end, or says that it has
-// failed.
-func Storm(ctx context.Context, c *http.Client, t *Target, perSecond int, d time.Duration) (latencies []time.Duration, failed int, err error) {
-	var failures atomic.Int64
+// Storm is AtRate where calls may fail: it counts them by what the client is told. A stream fails that does not come to its
+// end, or says that it has failed.
+func Storm(ctx context.Context, c *http.Client, t *Target, perSecond int, d time.Duration) (latencies []time.Duration, failures map[string]int, err error) {
+	var mu sync.Mutex
+	failures = map[string]int{}
 	latencies = atRate(perSecond, d, func() {
-		if err := t.whole(ctx, c); err != nil {
-			failures.Add(1)
+		if cause := t.whole(ctx, c); cause != "" {
+			mu.Lock()
+			defer mu.Unlock()
+			failures[cause]++
 		}
 	})
-	return latencies, int(failures.Load()), ctx.Err()
+	return latencies, failures, ctx.Err()
 }
 
-// whole sends one request and looks whether the whole of its answer has come.
-func (t *Target) whole(ctx context.Context, c *http.Client) error {
-	resp, err := t.do(ctx, c)
+// whole sends one request and looks whether the whole of its answer has come; else it says in a few words what has.
+func (t *Target) whole(ctx context.Context, c *http.Client) (cause string) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, bytes.NewReader(t.Body))
 	if err != nil {
-		return err
+		return err.Error()
+	}
+	r.Header = t.Header.Clone()
+	resp, err := c.Do(r)
+	if err != nil {
+		return "no answer"
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
 	isStream := bytes.HasPrefix(body, []byte("data:"))
-	if bytes.Contains(body, []byte(`{"error":`)) || isStream && !bytes.HasSuffix(body, []byte("data: [DONE]\n\n")) {
-		return errors.New("the answer is not whole")
+	_, failure, hasFailed := bytes.Cut(body, []byte(`{"error":`))
+	switch {
+	case err != nil:
+		return "broken off"
+	case hasFailed:
+		var e struct{ Message, Code string }
+		_ = json.NewDecoder(bytes.NewReader(failure)).Decode(&e) // what is no error of ours has no code
+		if cause = strconv.Itoa(resp.StatusCode) + " " + e.Code; isStream {
+			cause = "error event after the first content"
+		}
+		return cause
+	case resp.StatusCode != http.StatusOK:
+		return strconv.Itoa(resp.StatusCode)
+	case isStream && !bytes.HasSuffix(body, []byte("data: [DONE]\n\n")):
+		return "a stream without end"
 	}
-	return nil
+	return ""
 }
 
 // atRate does something at fixed times and returns how long each took from its time on, in ascending order.
