@@ -98,6 +98,9 @@ const (
 	InToolCalls
 	// InInput is an input of an embeddings request: Message is its number, -1 if it stands alone.
 	InInput
+	// InItem is an item of the input of a request of the Responses API: Message is its number, -1 for all those that came
+	// with an earlier response.
+	InItem
 )
 
 // String returns the place as errors name it: "messages[2].content[0]", "messages[2].tool_calls[1]", "messages[2]".
@@ -107,6 +110,9 @@ func (p Path) String() string {
 			return "input"
 		}
 		return "input[" + strconv.Itoa(int(p.Message)) + "]"
+	}
+	if p.In == InItem {
+		return p.item()
 	}
 	s := "messages[" + strconv.Itoa(int(p.Message)) + "]"
 	switch p.In {
@@ -121,6 +127,17 @@ func (p Path) String() string {
 	}
 	if p.Part >= 0 {
 		s += "[" + strconv.Itoa(int(p.Part)) + "]"
+	}
+	return s
+}
+
+func (p Path) item() string {
+	if p.Message < 0 {
+		return "previous_response_id"
+	}
+	s := "input[" + strconv.Itoa(int(p.Message)) + "]"
+	if p.Part >= 0 {
+		s += ".content[" + strconv.Itoa(int(p.Part)) + "]"
 	}
 	return s
 }
@@ -178,6 +195,9 @@ type Tool struct {
 	// whole definition as the client wrote it.
 	Type string
 	Raw  json.RawMessage
+	// Hosted marks a provider-defined tool that runs at the provider, such as a web search: where there is none the request
+	// is refused, not served without it.
+	Hosted bool
 	// Cache asks for a cache point behind this tool.
 	Cache *CachePoint
 }

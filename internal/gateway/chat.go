@@ -24,6 +24,8 @@ type chatDialect struct {
 	chunks             func(x *exchange, control *openai.Control) chunkWriter
 	// done is what ends a complete stream behind its last event.
 	done string
+	// ownID makes the id of an answer, nil if it is the call's with the prefix.
+	ownID func() string
 }
 
 // chunkWriter turns events into a dialect's server-sent events.
@@ -66,6 +68,9 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	defer b.release()
 	call := x.call
 	call.Request, call.AnswerID = req, dialect.idPrefix+call.ID
+	if dialect.ownID != nil {
+		call.AnswerID = dialect.ownID()
+	}
 	call.UserContinue, call.AssistantContinue, call.Prompts = control.UserContinue, control.AssistantContinue, control.Prompts
 	if control.CacheRules != nil {
 		req.Policy.CacheRules = control.CacheRules
@@ -256,7 +261,7 @@ func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, done s
 }
 
 func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error) {
-	failed = x.why(failed)
+	failed = x.inClientsWords(x.why(failed))
 	if x.call.ClientClosed { // nobody is left to be told; a status that was sent stays what it was
 		x.failure = failed
 		if !events.begun() {
@@ -290,7 +295,7 @@ func (x *exchange) why(failed *llm.Error) *llm.Error {
 func (x *exchange) upstreamHeaders(whole bool) {
 	h, call := x.w.Header(), x.call
 	if call.Request != nil && len(call.Request.Losses) > 0 {
-		h["X-Outcrop-Loss"] = []string{lossHeader(call.Request.Losses)}
+		h["X-Outcrop-Loss"] = []string{lossHeader(call.Request.Losses, x.param)}
 	}
 	if call.Warning != "" {
 		h["X-Outcrop-Warning"] = []string{call.Warning}
@@ -357,7 +362,6 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
 }
 
-// lossHeader lists losses as "path;why=word", separated by commas.
 func number(n int) []string {
 	if n == 0 {
 		return none
@@ -365,7 +369,9 @@ func number(n int) []string {
 	return []string{strconv.Itoa(n)}
 }
 
-func lossHeader(losses []llm.Loss) string {
+// lossHeader lists losses as "path;why=word", separated by commas. param gives the client's own names for parameters, nil
+// leaves the core's.
+func lossHeader(losses []llm.Loss, param func(string) string) string {
 	var out []byte
 	for i, l := range losses {
 		if len(out) > 4096 {
@@ -374,7 +380,11 @@ func lossHeader(losses []llm.Loss) string {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, headerSafe(l.Path)...)
+		path := l.Path
+		if param != nil {
+			path = param(path)
+		}
+		out = append(out, headerSafe(path)...)
 		out = append(out, ";why="...)
 		out = append(out, l.Why...)
 	}

@@ -307,9 +307,15 @@ var clientHeaders = []string{
 	"X-Litellm-Response-Cost", "Llm_provider-X-Amzn-Requestid",
 }
 
-var created = regexp.MustCompile(`"created": ?\d+`)
+var (
+	created = regexp.MustCompile(`"created": ?\d+`)
+	// A response's id is its own, and its items' are made of it.
+	responseCreated = regexp.MustCompile(`"created_at":\d+`)
+	responseIDs     = regexp.MustCompile(`"(resp|msg|rs|fc|ctc|lsh)_[0-9a-f]{32}`)
+)
 
 func clientText(resp *http.Response, body string) string {
+	body = responseIDs.ReplaceAllString(responseCreated.ReplaceAllString(body, `"created_at":0`), `"${1}_…`)
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d\n", resp.StatusCode)
 	for _, name := range clientHeaders {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -22,10 +23,23 @@ func (s *Server) finish(x *exchange) {
 		}
 		x.failure = failure
 	}
+	x.renameLosses()
 	s.Engine.Settle(x.call, x.status, x.failure)
 	if x.cut {
 		panic(http.ErrAbortHandler) // net/http breaks the connection off, and logs nothing
 	}
+}
+
+// renameLosses has the books name losses as the client does.
+func (x *exchange) renameLosses() {
+	if x.param == nil || x.call.Request == nil {
+		return
+	}
+	losses := slices.Clone(x.call.Request.Losses)
+	for i := range losses {
+		losses[i].Path = x.param(losses[i].Path)
+	}
+	x.call.Request.Losses = losses
 }
 
 // debugBody logs a body at debug level, cut where it is long and with credentials masked.

@@ -32,6 +32,11 @@ func routeTable() []Route {
 		{http.MethodPost, "/chat/completions", NeedsKey, (*Server).chat},
 		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
 		{http.MethodPost, "/messages", NeedsKey, (*Server).messages},
+		{http.MethodPost, "/responses", NeedsKey, (*Server).response},
+		{http.MethodGet, "/responses/{id}", NeedsKey, (*Server).storedResponse},
+		{http.MethodDelete, "/responses/{id}", NeedsKey, (*Server).deleteResponse},
+		{http.MethodGet, "/responses/{id}/input_items", NeedsKey, (*Server).responseInput},
+		{http.MethodPost, "/responses/{id}/cancel", NeedsKey, (*Server).cancelResponse},
 		{http.MethodPost, "/embeddings", NeedsKey, (*Server).embeddings},
 		{http.MethodPost, "/rerank", NeedsKey, (*Server).rerank},
 		{http.MethodPost, "/images/generations", NeedsKey, (*Server).imageGenerations},
@@ -75,13 +80,23 @@ func canonical(escaped string) (path, name string, ok bool) {
 		if !found {
 			continue
 		}
-		for _, suffix := range []string{"/chat/completions", "/completions", "/embeddings", "/images/generations", "/images/edits", "/images/variations"} {
+		for _, suffix := range []string{"/chat/completions", "/completions", "/responses", "/embeddings", "/images/generations", "/images/edits", "/images/variations"} {
 			if model, found := strings.CutSuffix(rest, suffix); found && model != "" {
 				name, err := url.PathUnescape(model)
 				return suffix, name, err == nil
 			}
 		}
 		return path, "", true
+	}
+	if rest, found := strings.CutPrefix(path, "/responses/"); found && rest != "input_tokens" {
+		suffix := ""
+		for _, s := range []string{"/input_items", "/cancel"} {
+			if id, found := strings.CutSuffix(rest, s); found {
+				rest, suffix = id, s
+			}
+		}
+		id, err := url.PathUnescape(rest)
+		return "/responses/{id}" + suffix, id, err == nil
 	}
 	if id, found := strings.CutPrefix(path, "/models/"); found {
 		name, err := url.PathUnescape(id)

@@ -284,6 +284,8 @@ type outcome struct {
 // listener is a gateway before an upstream that remembers what it was sent, and says what it is told to.
 type listener struct {
 	*rig
+	// path is the endpoint that requests go to.
+	path          string
 	plain, stream string
 
 	mu   sync.Mutex // guards sent, since calls may come side by side
@@ -292,7 +294,7 @@ type listener struct {
 
 func newListener(t *testing.T, model string) *listener {
 	t.Helper()
-	l := &listener{plain: plainAnswer, stream: plainStream}
+	l := &listener{path: "/v1/chat/completions", plain: plainAnswer, stream: plainStream}
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -323,7 +325,7 @@ metadata {"usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3},"metrics":{
 func (g *listener) outcome(t *testing.T, body string) outcome {
 	t.Helper()
 	g.sent = ""
-	resp, answer := g.post("/v1/chat/completions", body)
+	resp, answer := g.post(g.path, body)
 	record := g.books.next(t)
 	return outcome{
 		status: resp.StatusCode, upstream: g.sent, loss: resp.Header.Get("X-Outcrop-Loss"),
@@ -333,7 +335,7 @@ func (g *listener) outcome(t *testing.T, body string) outcome {
 }
 
 // ownID is what differs between the answers to equal requests.
-var ownID = regexp.MustCompile(`"(id":"chatcmpl-[^"]*"|created": ?\d+)`)
+var ownID = regexp.MustCompile(`"(id":"(chatcmpl-|resp_|msg_|fc_|rs_|ctc_|lsh_)[^"]*"|created": ?\d+|created_at": ?\d+)`)
 
 // withoutLeaf returns body without what stands at path, its members sorted.
 func withoutLeaf(t *testing.T, body, path string) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/responses"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -34,6 +35,8 @@ type Options struct {
 	NoAgentRuntime bool
 	// TrustClientRegion has what is relayed to no deployment go to the region that the client has signed for.
 	TrustClientRegion bool
+	// Responses keeps the responses of the Responses API; nil keeps them in memory, within bounds.
+	Responses ResponseStore
 	// StoreReady reports whether the store can be written; nil means that there is none.
 	StoreReady func() bool
 }
@@ -54,6 +57,9 @@ func New(o Options) *Server {
 	}
 	if o.KeepAlive <= 0 {
 		o.KeepAlive = 10 * time.Second
+	}
+	if o.Responses == nil {
+		o.Responses = responses.NewMemory()
 	}
 	s := &Server{Options: o, routes: map[string]map[string]*Route{}, table: routeTable(), version: []string{o.Version}}
 	for i := range s.table {
@@ -87,6 +93,22 @@ type exchange struct {
 	voice *voice
 	// native says that AWS's own words are spoken; cut that the connection is broken off in the end.
 	native, cut bool
+	// param gives the client's own names for parameters that the core names in Chat Completions' words; nil leaves them.
+	param func(string) string
+}
+
+// inClientsWords names the field at fault as the client does.
+func (x *exchange) inClientsWords(err *llm.Error) *llm.Error {
+	if x.param == nil || err.Param == "" {
+		return err
+	}
+	param := x.param(err.Param)
+	if param == err.Param {
+		return err
+	}
+	other := *err
+	other.Param, other.Message = param, strings.Replace(err.Message, err.Param, param, 1)
+	return &other
 }
 
 // ServeHTTP serves one request. Limits that need no knowledge of the caller come first, then the key, then the route.
@@ -169,7 +191,7 @@ func callID(r *http.Request) string {
 
 func allowed(methods map[string]*Route) string {
 	var list []string
-	for _, m := range []string{http.MethodGet, http.MethodPost} {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		if methods[m] != nil {
 			list = append(list, m)
 		}
@@ -190,6 +212,7 @@ func (x *exchange) fail(err *llm.Error) {
 		x.failNative(err)
 		return
 	}
+	err = x.inClientsWords(err)
 	x.failure = err
 	x.status = x.voice.status(err)
 	h := x.w.Header()

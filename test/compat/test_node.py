@@ -11,7 +11,7 @@ from conftest import clean_environment
 NODE = Path(__file__).parent / "node"
 
 
-@pytest.mark.parametrize(("program", "tests"), [("chat.mjs", 10), ("helpers.mjs", 20), ("media.mjs", 4)])
+@pytest.mark.parametrize(("program", "tests"), [("chat.mjs", 10), ("helpers.mjs", 20), ("media.mjs", 4), ("responses.mjs", 7)])
 def test_node_client(gateway, program, tests):
     env = clean_environment() | {"OUTCROP_URL": gateway.url, "OUTCROP_KEY": gateway.key}
     run = subprocess.run(

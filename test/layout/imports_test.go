@@ -11,6 +11,7 @@ var mayImport = map[string][]string{
 	"llm":                        {},
 	"internal/jsonscan":          {},
 	"internal/secret":            {},
+	"internal/responses":         {},
 	"internal/catalog":           {"llm", "internal/jsonscan"},
 	"internal/media":             {"llm", "internal/jsonscan"},
 	"internal/config":            {"internal/secret"},
@@ -34,7 +35,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/gateway": {
 		"llm", "internal/account", "internal/catalog", "internal/config", "internal/dialect/…", "internal/engine",
-		"internal/jsonscan", "internal/media", "internal/router", "internal/secret", "internal/telemetry",
+		"internal/jsonscan", "internal/media", "internal/responses", "internal/router", "internal/secret", "internal/telemetry",
 		"internal/bedrock/wire",
 	},
 	// It makes the deployments of a configuration: their identities, their connections, and their defaults, which are written

@@ -68,6 +68,8 @@ func (e *encoder) planToolList() int {
 	for i := range e.req.Tools {
 		tool := &e.req.Tools[i]
 		switch {
+		case tool.Hosted:
+			e.unsupportedTool(i)
 		case tool.Type != "" && e.isAnthropicTool(tool.Type):
 			t.anthropic++
 		case tool.Type != "":
@@ -90,6 +92,16 @@ func (e *encoder) planToolList() int {
 		}
 	}
 	return functions
+}
+
+// unsupportedTool deals with a tool that runs elsewhere.
+func (e *encoder) unsupportedTool(i int) {
+	if err := e.req.Unsupported(toolParam(i, ""), e.m.name); err != nil && e.err == nil {
+		err.Message = "the tool " + e.req.Tools[i].Type + " (" + err.Param + ") runs at OpenAI and is not supported by " + e.m.name +
+			". Leave it out, or set drop_params: true."
+		e.err = err
+	}
+	e.dropTool(i)
 }
 
 func (e *encoder) dropTool(i int) {

@@ -33,7 +33,11 @@ func appendAnnotations(dst []byte, blocks []llm.Block) []byte {
 }
 
 // annotations is the inside of OpenAI's list of annotations.
-type annotations struct{ json []byte }
+type annotations struct {
+	json []byte
+	// flat writes them as the Responses API has them, without an object of their own kind's name around them.
+	flat bool
+}
 
 // add adds the source of the characters from start to end of the answer's text, if it has an address. Characters are
 // counted as Unicode has them, from 0; end is behind the last.
@@ -48,7 +52,11 @@ func (a *annotations) add(citation []byte, start, end int) {
 	if len(a.json) > 0 {
 		a.json = append(a.json, ',')
 	}
-	a.json = strconv.AppendInt(append(a.json, `{"type":"url_citation","url_citation":{"start_index":`...), int64(start), 10)
+	head := `{"type":"url_citation","url_citation":{"start_index":`
+	if a.flat {
+		head = `{"type":"url_citation","start_index":`
+	}
+	a.json = strconv.AppendInt(append(a.json, head...), int64(start), 10)
 	a.json = strconv.AppendInt(append(a.json, `,"end_index":`...), int64(end), 10)
 	a.json = append(a.json, `,"title":`...)
 	if title := jsonscan.Member(citation, "title"); len(title) > 0 && title[0] == '"' {
@@ -56,8 +64,10 @@ func (a *annotations) add(citation []byte, start, end int) {
 	} else {
 		a.json = append(a.json, `""`...)
 	}
-	a.json = append(append(a.json, `,"url":`...), url...)
-	a.json = append(a.json, '}', '}')
+	a.json = append(append(append(a.json, `,"url":`...), url...), '}')
+	if !a.flat {
+		a.json = append(a.json, '}')
+	}
 }
 
 // citedText follows a streamed text for the places of its citations. A block's citations may come before, between and

@@ -14,6 +14,8 @@ type callLog struct {
 	legacy  []legacyCall
 	extras  map[string][]string
 	allowed []string
+	// shells are the call ids of shell calls, by the ids of their items.
+	shells map[string]string
 }
 
 type legacyCall struct{ name, id string }

@@ -23,6 +23,10 @@ type decoder struct {
 	seen    memberSet
 	// partIndex is the number of the content part that is being read, for the paths of losses.
 	partIndex int
+	// responses is set for requests of the Responses API, whose conversation is a list of items; items says which list is
+	// being read.
+	responses *Responses
+	items     itemsOf
 }
 
 // memberSet finds members that stand twice in one object. Known members have a bit; others are looked up by name.

@@ -39,6 +39,12 @@ func within(err error, prefix string) error {
 
 // here is the path of a member of the message that is being read.
 func (d *decoder) here(member string) string {
+	switch d.items {
+	case itemsOfInput:
+		return index("input", int(d.calls.message)-1) + "." + member
+	case itemsOfHistory:
+		return "previous_response_id"
+	}
 	return "messages[" + strconv.Itoa(int(d.calls.message)-1) + "]." + member
 }
 
@@ -269,10 +275,19 @@ func (d *decoder) take(from int) []llm.Block { return d.blocks[from:len(d.blocks
 
 // pathOf is the path of a member that has no parts.
 func (d *decoder) pathOf(member llm.PathMember) llm.Path {
+	if d.items != noItems {
+		return d.path(-1)
+	}
 	return llm.Path{Message: d.calls.message - 1, Part: -1, In: member}
 }
 
 func (d *decoder) path(part int) llm.Path {
+	switch d.items {
+	case itemsOfInput:
+		return llm.Path{Message: d.calls.message - 1, Part: int32(part), In: llm.InItem} //nolint:gosec // bounded by the body's size
+	case itemsOfHistory:
+		return llm.Path{Message: -1, Part: -1, In: llm.InItem}
+	}
 	return llm.Path{Message: d.calls.message - 1, Part: int32(part)} //nolint:gosec // bounded by the body's size
 }
 

@@ -223,19 +223,22 @@ func (d *decoder) format() error {
 }
 
 func (d *decoder) jsonSchema(path string, f *llm.Format) error {
-	return d.present(path, func(name []byte) (err error) {
-		switch string(name) {
-		case "name":
-			f.Name, err = d.word(path + ".name")
-		case "description":
-			f.Description, err = d.text(path + ".description")
-		case "schema":
-			f.Schema, err = d.rawObject(path + ".schema")
-		case "strict":
-			f.Strict, err = d.boolPointer(path + ".strict")
-		default:
-			err = d.ignore(path + "." + string(name))
-		}
-		return err
-	})
+	return d.present(path, func(name []byte) error { return d.schemaMember(path, string(name), f) })
+}
+
+// schemaMember reads a member of what describes a structured answer.
+func (d *decoder) schemaMember(path, name string, f *llm.Format) (err error) {
+	switch name {
+	case "name":
+		f.Name, err = d.word(path + ".name")
+	case "description":
+		f.Description, err = d.text(path + ".description")
+	case "schema":
+		f.Schema, err = d.rawObject(path + ".schema")
+	case "strict":
+		f.Strict, err = d.boolPointer(path + ".strict")
+	default:
+		err = d.ignore(path + "." + name)
+	}
+	return err
 }

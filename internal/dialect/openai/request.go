@@ -118,6 +118,14 @@ const (
 	memberStyle
 	memberOutput
 	memberMask
+	memberInstructions
+	memberPrevious
+	memberStore
+	memberInclude
+	memberTruncation
+	memberLogprobs
+	memberCacheKey
+	memberBackground
 )
 
 func (m memberSet) has(bit uint) bool { return m&(1<<bit) != 0 }

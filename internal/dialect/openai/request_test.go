@@ -487,3 +487,64 @@ func FuzzDecodeChat(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDecodeResponses(f *testing.F) {
+	for _, seed := range []string{
+		`{"model":"m","input":"hi"}`,
+		`{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_image","image_url":"data:image/png;base64,iVBORw0K"},{"type":"input_file","file_data":"data:application/pdf;base64,JVBERi0xLjQK","filename":"a.pdf"}]},{"type":"reasoning","summary":[{"type":"summary_text","text":"s"}],"encrypted_content":"oc1.eyJ0ZXh0IjoiYSIsInNpZ25hdHVyZSI6InMifQ"},{"type":"function_call","call_id":"c","name":"f","namespace":"n","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"x"}]}]}`,
+		`{"model":"m","input":[{"type":"custom_tool_call","call_id":"c","name":"p","input":"\"x\""},{"type":"custom_tool_call_output","call_id":"c","output":"y"},{"type":"local_shell_call","id":"l","call_id":"d","action":{"type":"exec","command":["ls"]}},{"type":"local_shell_call_output","id":"l","output":"z"},{"role":"assistant","content":""}],"previous_response_id":"resp_1","store":false}`,
+		`{"model":"m","input":"a","tools":[{"type":"function","name":"f","parameters":{},"strict":true},{"type":"custom","name":"c","format":{"type":"grammar","syntax":"lark","definition":"x"}},{"type":"namespace","name":"n","description":"d","tools":[{"type":"function","name":"g"}]},{"type":"local_shell"},{"type":"web_search"},{"type":"web_search","external_web_access":false}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]}}`,
+		`{"model":"m","input":"a","instructions":"i","max_output_tokens":5,"metadata":{"a":"b"},"reasoning":{"effort":"low","summary":"auto"},"text":{"format":{"type":"json_schema","name":"n","schema":{}},"verbosity":"low"},"include":["reasoning.encrypted_content","message.output_text.logprobs"],"truncation":"auto","top_logprobs":2,"prompt_cache_key":"k","stream":true,"background":false,"extra_body":{"top_k":1},"extra_headers":{"anthropic-beta":"c"}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	history := func(string) ([]json.RawMessage, error) {
+		return []json.RawMessage{json.RawMessage(`{"role":"user","content":"before"}`), json.RawMessage(`{"type":"message","role":"assistant","content":[{"type":"output_text","text":"then"}]}`)}, nil
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		req, _, said, err := DecodeResponses(body, history)
+		if err != nil {
+			var e *llm.Error
+			if !errors.As(err, &e) || e.Kind != llm.KindInvalid || e.Param == "" {
+				t.Fatalf("%q: an error that names no field: %v", body, err)
+			}
+			return
+		}
+		if !json.Valid(body) {
+			t.Fatalf("%q was accepted", body)
+		}
+		if kept := said.Kept("resp_0"); !json.Valid(kept) {
+			t.Fatalf("%q is kept as %s", body, kept)
+		}
+		answer := NewResponse(&ResponseAnswer{ID: "resp_0", Model: req.Model, Request: said}, &llm.Response{Blocks: []llm.Block{
+			{Kind: llm.BlockThinking, Text: llm.NewText("t"), Signature: llm.NewText("s")}, {Kind: llm.BlockText, Text: llm.NewText("a")},
+		}})
+		if !json.Valid(answer.Last()) || !json.Valid(answer.Output()) {
+			t.Fatalf("%q is answered with %s", body, answer.Last())
+		}
+	})
+}
+
+func TestSealsAreOpenedByteForByte(t *testing.T) {
+	f := func(b llm.Block) {
+		t.Helper()
+		sealed := appendSeal(nil, &b)
+		var text string
+		if err := json.Unmarshal(sealed, &text); err != nil {
+			t.Fatal(err)
+		}
+		got, ok := unseal(text)
+		if !ok || len(got) != 1 || got[0].Kind != b.Kind || got[0].Text.String() != b.Text.String() || got[0].Signature.String() != b.Signature.String() {
+			t.Errorf("%s became %+v", sealed, got)
+		}
+	}
+	f(llm.Block{Kind: llm.BlockThinking, Text: llm.NewText("Hm \"quoted\"\n\u00fc \\u00fc"), Signature: llm.NewText("EqQB/+==")})
+	f(llm.Block{Kind: llm.BlockThinking, Text: llm.RawText([]byte(`a\u00fc\/b`)), Signature: llm.RawText([]byte(`s\/x`))})
+	f(llm.Block{Kind: llm.BlockThinking, Signature: llm.NewText("signature alone")})
+	f(llm.Block{Kind: llm.BlockRedacted, Signature: llm.NewText("ZGF0YQ==")})
+	for _, foreign := range []string{"", "gAAAAAB", "oc1.", "oc1.!!", "oc1.e30", "oc1.eyJ0ZXh0IjoiYSJ9"} {
+		if _, ok := unseal(foreign); ok {
+			t.Errorf("%q was opened", foreign)
+		}
+	}
+}
