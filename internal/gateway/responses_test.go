@@ -135,6 +135,7 @@ func (broken) PutResponse(context.Context, *responses.Response) error { return e
 func (broken) Response(context.Context, string, string) (*responses.Response, error) {
 	return nil, errBroken
 }
+
 func (broken) DeleteResponse(context.Context, string, string) (bool, error) { return false, errBroken }
 
 // TestAnotherKeysResponseIsNotThere: whose it is makes no difference that can be seen.
