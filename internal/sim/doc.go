@@ -1,5 +1,5 @@
-// Package sim plays Amazon Bedrock: an HTTP handler that answers as bedrock-runtime, the model lists of the control
-// plane, and STS do, without an AWS account.
+// Package sim plays Amazon Bedrock: an HTTP handler that answers as bedrock-runtime, bedrock-agent-runtime, the model lists
+// of the control plane, and STS do, without an AWS account.
 //
 // In come the requests of any AWS client (SigV4 or bearer token, both really verified) or of the gateway; they are
 // checked against Converse's shapes and rules. Out go AWS's own JSON, event-stream frames, headers and errors. The

@@ -157,6 +157,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost && raw == "/rerank" {
 		c.operation = opRerank
 	}
+	service, isAgents := serviceOperation(r.Method, segments)
+	if service != "" {
+		c.operation = service
+	}
 	if raw == "/_sim/health" {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "ok\n")
@@ -184,10 +188,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case c.operation == opRerank && strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "):
+	case (c.operation == opRerank || isAgents) && strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "):
 		writeError(w, denied("AccessDeniedException", "Bearer tokens are not supported by this service."))
 	case c.operation == opRerank:
 		s.serveRerank(w, r, c)
+	case service != "":
+		s.serveService(w, r, c, segments)
 	case c.operation != "":
 		s.serveModel(w, r, c)
 	case r.Method == http.MethodGet && s.serveControl(w, r, segments):
