@@ -122,6 +122,21 @@ python_part() {
 	printf '%s\n' "$want" >"$stamp"
 }
 
+# old_part makes an environment with an old boto3 alone.
+old_part() {
+	local stamp=$compat/old/requirements.sum want
+	want=$(sha256sum <test/compat/requirements-old.txt)
+	if [ -x "$compat/old/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && "$compat/old/bin/python" -c '' 2>/dev/null; then
+		return
+	fi
+	say "making the Python environment of the old boto3"
+	rm -rf "$compat/old"
+	"$compat/venv/bin/python" -m venv "$compat/old"
+	"$compat/old/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r test/compat/requirements-old.txt ||
+		fail "the packages of test/compat/requirements-old.txt could not be installed"
+	printf '%s\n' "$want" >"$stamp"
+}
+
 servers() {
 	command -v valkey-server >/dev/null || command -v redis-server >/dev/null || debian "a Redis server (for the tests of several replicas)" redis-server
 }
@@ -156,5 +171,6 @@ case $part in servers | all) servers ;; esac
 if [ "$part" = compat ] || [ "$part" = all ]; then
 	curl_part
 	python_part
+	old_part
 	node_part
 fi

@@ -81,7 +81,8 @@ func demoConfig(upstream, master string) []byte {
       aws_access_key_id: %q
       aws_secret_access_key: %q
       aws_region_name: us-east-1
-      aws_bedrock_runtime_endpoint: %q
+      aws_bedrock_runtime_endpoint: %[5]q
+      aws_bedrock_control_plane_endpoint: %[5]q
 `, name, "bedrock/"+model, sim.AccessKeyID, sim.SecretAccessKey, upstream)
 	}
 	b.WriteString("model_list:")

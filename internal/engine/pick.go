@@ -46,7 +46,7 @@ func (e *Engine) query(name string, want mode) (query, *llm.Error) {
 		list, matched, err = []*router.Deployment{e.o.PassThrough}, name, nil
 	}
 	if err != nil {
-		return query{}, e.unknown(name)
+		return query{}, e.unknown(name, want)
 	}
 	return query{name: name, want: want, list: list, matched: matched}, nil
 }

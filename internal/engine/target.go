@@ -128,7 +128,7 @@ func otherMode(id string, want, is mode) *llm.Error {
 func (e *Engine) targetOf(model string) (*target, *llm.Error) {
 	list, matched, err := e.o.Router.Group(model, e.o.Catalog.Knows)
 	if err != nil {
-		return nil, e.unknown(model)
+		return nil, e.unknown(model, modeChat)
 	}
 	return e.known(list[0], matched, modeChat)
 }
@@ -159,9 +159,9 @@ func (e *Engine) known(d *router.Deployment, matched string, want mode) (*target
 	return t, nil
 }
 
-// unknown says that nothing answers to a name, and what does.
-func (e *Engine) unknown(model string) *llm.Error {
-	const shown = 80
+// unknown says that nothing answers to a name, and what does. Who asks in AWS's own words knows the id: it hears the names.
+func (e *Engine) unknown(model string, want mode) *llm.Error {
+	const shown, most = 80, 5
 	name := model
 	if len(name) > shown {
 		name = name[:shown] + "…"
@@ -173,10 +173,15 @@ func (e *Engine) unknown(model string) *llm.Error {
 			names = append(names, n)
 		}
 	}
-	if near := e.o.Catalog.Nearest(model, 3, names...); len(near) > 0 {
+	var near []string
+	if want != modeAny {
+		near = e.o.Catalog.Nearest(model, 3, names...)
+	}
+	switch {
+	case len(near) > 0:
 		message += " Did you mean " + strings.Join(near, ", ") + "?"
-	} else if len(names) > 0 {
-		message += " There are " + strings.Join(names[:min(len(names), 5)], ", ") + "."
+	case len(names) > 0:
+		message += " There are " + strings.Join(names[:min(len(names), most)], ", ") + "."
 	}
 	return &llm.Error{Kind: llm.KindNotFound, Code: "model_not_found", Param: "model", Message: message + " GET /v1/models lists what there is."}
 }

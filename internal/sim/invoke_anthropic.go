@@ -35,7 +35,7 @@ var anthropicShape = sync.OnceValue(func() *shape {
 		may("redacted_thinking", structure("redacted_thinking", need("type", text()), need("data", text()))),
 		may("search_result", structure("search_result", need("type", text())).extensible()))
 	return structure("MessagesRequest",
-		need("anthropic_version", oneOf("bedrock-2023-05-31")), need("max_tokens", integer().from(1)),
+		need("anthropic_version", oneOf("bedrock-2023-05-31", sdkVersion)), need("max_tokens", integer().from(1)),
 		need("messages", list(structure("message", need("role", oneOf("user", "assistant", "system")), need("content", either(list(block)))))),
 		may("system", either(list(textBlock))), may("temperature", number().between(0, 1)), may("top_p", number().between(0, 1)), may("top_k", integer().from(0)),
 		may("stop_sequences", list(text())), may("anthropic_beta", list(text())), may("metadata", anyJSON()),
@@ -415,3 +415,6 @@ func (f anthropicMessages) stream(p *prompt, a *answer, d *dice) []object {
 		object{"type": "message_delta", "delta": object{"stop_reason": reason, "stop_sequence": sequence}, "usage": object{"output_tokens": a.usage.output}},
 		object{"type": "message_stop"})
 }
+
+// sdkVersion is the version that Anthropic's own client for Bedrock sends (anthropic 2.14 for Python): the API's, not Bedrock's.
+const sdkVersion = "2026-10-21"

@@ -13,6 +13,11 @@ NODE = Path(__file__).parent / "node"
 
 @pytest.mark.parametrize(("program", "tests"), [("chat.mjs", 10), ("helpers.mjs", 20), ("media.mjs", 4), ("responses.mjs", 7)])
 def test_node_client(gateway, program, tests):
+    run_node(gateway, program, tests)
+
+
+def run_node(gateway, program: str, tests: int):
+    """Runs a program's tests, of which there are so many at least."""
     env = clean_environment() | {"OUTCROP_URL": gateway.url, "OUTCROP_KEY": gateway.key}
     run = subprocess.run(
         ["node", "--test", "--test-reporter=tap", program],
