@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string) error {
 	out := flags.String("out", "", "write the tables to this file, too")
 	streams := flags.Int("streams", 1000, "open streams in the streaming test")
 	rate := flags.Int("rate", 500, "requests per second in the latency test")
+	only := flags.String("only", "", "measure the shapes whose names begin so")
 	reliability := flags.Bool("reliability", false, "instead: what clients see while upstreams fail")
 	serve := flags.String("serve", "", "run a baseline instead: bare or floor")
 	listen := flags.String("listen", "", "address of the baseline")
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string) error {
 	if *serve != "" {
 		return serveBaseline(*serve, *listen, *upstream)
 	}
-	b := &bench{outcrop: *outcrop, rounds: *rounds, streams: *streams, rate: *rate, client: load.Client()}
+	b := &bench{only: *only, outcrop: *outcrop, rounds: *rounds, streams: *streams, rate: *rate, client: load.Client()}
 	measure := b.run
 	if *reliability {
 		measure = b.storms
@@ -92,7 +93,7 @@ func serveBaseline(kind, listen, upstream string) error {
 
 // bench is one run of all measurements.
 type bench struct {
-	outcrop               string
+	outcrop, only         string
 	rounds, streams, rate int
 	client                *http.Client
 	upstream              *process
@@ -114,7 +115,7 @@ func (s *system) target(sh *shape) *load.Target {
 	if sh.inputs > 0 {
 		t.URL = s.url + "/v1/embeddings"
 	}
-	if s.converse {
+	if s.converse || sh.native {
 		operation, id := "converse", model
 		if sh.stream {
 			operation = "converse-stream"
@@ -122,7 +123,11 @@ func (s *system) target(sh *shape) *load.Target {
 		if sh.inputs > 0 {
 			operation, id = "invoke", embedder
 		}
-		t.URL, t.Body = s.url+"/model/"+url.PathEscape(id)+"/"+operation, sh.converse
+		path := "/model/" + url.PathEscape(id) + "/" + operation
+		if !s.converse {
+			path = "/bedrock" + path
+		}
+		t.URL, t.Body = s.url+path, sh.converse
 	}
 	return t
 }
@@ -169,6 +174,9 @@ func (b *bench) round(ctx context.Context, list []shape, round int) error {
 		s.add("idle RSS, MiB", float64(rss)/(1<<20))
 	}
 	for i := range list {
+		if !strings.HasPrefix(list[i].name, b.only) {
+			continue
+		}
 		for _, s := range b.systems {
 			if err := b.measure(ctx, s, &list[i]); err != nil {
 				return fmt.Errorf("%s, %s: %w", s.name, list[i].name, err)
@@ -244,8 +252,11 @@ const warmUp = 300
 
 func (b *bench) measure(ctx context.Context, s *system, sh *shape) error {
 	t := s.target(sh)
+	if sh.native && s.name == "floor translator" { // it relays nothing
+		return nil
+	}
 	if sh.stream {
-		return b.measureStreams(ctx, s, t)
+		return b.measureStreams(ctx, s, t, sh)
 	}
 	requests, warm, calls := sh.requests, warmUp, sh.requests
 	if sh.inputs > 0 {
@@ -290,7 +301,7 @@ func (b *bench) measure(ctx context.Context, s *system, sh *shape) error {
 	return nil
 }
 
-func (b *bench) measureStreams(ctx context.Context, s *system, t *load.Target) error {
+func (b *bench) measureStreams(ctx context.Context, s *system, t *load.Target, sh *shape) error {
 	if s.name == "direct" {
 		return nil // frames are not lines; the bare proxy shows what relaying them costs
 	}
@@ -310,8 +321,14 @@ func (b *bench) measureStreams(ctx context.Context, s *system, t *load.Target) e
 		return err
 	}
 	const chunks = 200
-	s.add("CPU ms per 1,000 chunks", (after-before).Seconds()*1000*1000/float64(b.streams*chunks))
-	s.add("RSS with "+strconv.Itoa(b.streams)+" open streams, MiB", float64(open)/(1<<20))
+	metric := "CPU ms per 1,000 chunks"
+	if sh.native {
+		metric += ", relayed"
+	}
+	s.add(metric, (after-before).Seconds()*1000*1000/float64(b.streams*chunks))
+	if !sh.native {
+		s.add("RSS with "+strconv.Itoa(b.streams)+" open streams, MiB", float64(open)/(1<<20))
+	}
 	return nil
 }
 
@@ -323,7 +340,7 @@ func (b *bench) report(list []shape) string {
 			metrics = append(metrics, "CPU ms, "+list[i].name)
 		}
 	}
-	metrics = append(metrics, "CPU ms per 1,000 chunks", "p50 ms", "p99 ms", "cold start, s", "idle RSS, MiB", "RSS after 200 KB chat, MiB",
+	metrics = append(metrics, "CPU ms per 1,000 chunks", "CPU ms per 1,000 chunks, relayed", "p50 ms", "p99 ms", "cold start, s", "idle RSS, MiB", "RSS after 200 KB chat, MiB",
 		"RSS with "+strconv.Itoa(b.streams)+" open streams, MiB")
 	var out strings.Builder
 	out.WriteString("| median of " + strconv.Itoa(b.rounds) + " rounds |")

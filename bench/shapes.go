@@ -22,6 +22,8 @@ type shape struct {
 	// inputs is how many embeddings the request asks for, each an upstream call of its own; 0 for a chat. A signing proxy
 	// gets as many requests in its place.
 	inputs int
+	// native says that every program gets the Converse call: what relaying it costs.
+	native bool
 }
 
 // embedder is the model of embeddings. It takes one input a call.
@@ -70,7 +72,28 @@ func shapes() ([]shape, error) {
 		list = append(list, shape{name: s.name, openAI: a, converse: b, stream: s.stream, requests: s.requests})
 	}
 	e, err := embeddings()
-	return append(list, e), err
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, e)
+	for _, s := range []struct {
+		name     string
+		length   int
+		stream   bool
+		requests int
+	}{
+		{"relayed, 1 KB", 1 << 10, false, 6000},
+		{"relayed, 1 MB", 1 << 20, false, 300},
+		{"relayed stream of 200 chunks", 1 << 10, true, 300},
+	} {
+		_, converse := bodies(strings.Repeat(text, 1+s.length/len(text))[:s.length-256], 0, false)
+		body, err := json.Marshal(converse)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, shape{name: s.name, converse: body, stream: s.stream, requests: s.requests, native: true})
+	}
+	return list, nil
 }
 
 func bodies(prompt string, tools int, stream bool) (openAI, converse object) {
