@@ -26,6 +26,11 @@ type meter struct {
 	exception *llm.Error
 
 	body, header, metrics llm.Usage
+	// made is what the answer holds that is paid for by the piece.
+	made struct {
+		results, artifacts, images []byte
+		embeddings                 bool
+	}
 
 	// invoking is the model that an agent has asked last, invoked what such models have used.
 	invoking string
@@ -44,7 +49,10 @@ func (m *meter) usage() (llm.Usage, bool) {
 	u := m.body
 	for _, other := range []llm.Usage{m.header, m.metrics} {
 		if u.Prompt()+u.Output > 0 {
-			break
+			if u.Output == 0 { // some bodies have the prompt's count alone
+				u.Output = other.Output
+			}
+			continue
 		}
 		other.Images, other.Queries, other.Made = u.Images, u.Queries, u.Made
 		u = other
@@ -70,7 +78,7 @@ func (m *meter) whole(data []byte, h http.Header) {
 		Input: count("X-Amzn-Bedrock-Input-Token-Count"), Output: count("X-Amzn-Bedrock-Output-Token-Count"),
 		CacheRead: count("X-Amzn-Bedrock-Cache-Read-Input-Token-Count"), CacheWrite5m: count("X-Amzn-Bedrock-Cache-Write-Input-Token-Count"),
 	}
-	m.things(data)
+	m.things()
 }
 
 // stream reads a stream to its end. Frames that cannot be read are the client's business: the bytes have been relayed.
@@ -110,73 +118,120 @@ func (m *meter) stream(frames *wire.Frames) error {
 	}
 }
 
-// object reads the counts in one JSON object. Those of a stream's events are running totals: the largest counts.
+// object reads the counts in one JSON object, in one pass over it. Those of a stream's events are running totals: the largest
+// counts.
 func (m *meter) object(data []byte) {
-	if jsonscan.Valid(data) != nil {
-		return
-	}
-	most := func(target *int64, values ...[]byte) {
-		for _, raw := range values {
-			if f, err := strconv.ParseFloat(string(raw), 64); err == nil && f > 0 && f < 1<<40 {
-				*target = max(*target, int64(f))
+	for key, value := range jsonscan.Fields(data) {
+		switch string(key) {
+		case "usage":
+			m.counts(value)
+		case "message", "response": // Anthropic's first event, the last one of OpenAI's Responses
+			m.counts(jsonscan.Member(value, "usage"))
+		case "inputTextTokenCount", "prompt_token_count":
+			most(&m.body.Input, value)
+		case "generation_token_count":
+			most(&m.body.Output, value)
+		case "amazon-bedrock-invocationMetrics":
+			m.invocation(value)
+		case "serviceTier":
+			if tier := jsonscan.Text(jsonscan.Member(value, "type")); tier != "" {
+				m.tier = tier
 			}
+		case "results":
+			m.made.results = value
+		case "artifacts":
+			m.made.artifacts = value
+		case "images":
+			m.made.images = value
+		case "embedding", "embeddings", "data":
+			m.made.embeddings = true
 		}
-	}
-	member := func(path ...string) []byte { return jsonscan.Member(data, path...) }
-	u := &m.body
-	for _, at := range [][]string{{"usage"}, {"message", "usage"}, {"response", "usage"}} {
-		raw := member(at...)
-		if len(raw) == 0 || raw[0] != '{' {
-			continue
-		}
-		in := func(path ...string) []byte { return jsonscan.Member(raw, path...) }
-		most(&u.Output, in("outputTokens"), in("output_tokens"), in("completion_tokens"))
-		most(&u.CacheRead, in("cacheReadInputTokens"), in("cacheReadInputTokenCount"), in("cache_read_input_tokens"), in("prompt_tokens_details", "cached_tokens"), in("input_tokens_details", "cached_tokens"))
-		most(&u.Total, in("totalTokens"))
-		m.cacheWrites(in, most)
-		var all int64 // OpenAI counts the cached ones, too
-		if most(&all, in("prompt_tokens")); in("input_tokens_details") != nil {
-			most(&all, in("input_tokens"))
-		}
-		if all > 0 {
-			u.Input = max(u.Input, all-u.CacheRead)
-		} else {
-			most(&u.Input, in("inputTokens"), in("input_tokens"))
-		}
-	}
-	most(&u.Input, member("inputTextTokenCount"), member("prompt_token_count"))
-	most(&u.Output, member("generation_token_count"))
-	if metrics := member("amazon-bedrock-invocationMetrics"); metrics != nil {
-		in := func(name string) []byte { return jsonscan.Member(metrics, name) }
-		most(&m.metrics.Input, in("inputTokenCount"))
-		most(&m.metrics.Output, in("outputTokenCount"))
-		most(&m.metrics.CacheRead, in("cacheReadInputTokenCount"))
-		most(&m.metrics.CacheWrite5m, in("cacheWriteInputTokenCount"))
-	}
-	if tier := jsonscan.Text(member("serviceTier", "type")); tier != "" {
-		m.tier = tier
 	}
 }
 
-// cacheWrites tells the two lifes of cached tokens apart, where AWS or Anthropic does.
-func (m *meter) cacheWrites(in func(...string) []byte, most func(*int64, ...[]byte)) {
-	u := &m.body
-	var all, five, hour int64
-	most(&all, in("cacheWriteInputTokens"), in("cacheWriteInputTokenCount"), in("cache_creation_input_tokens"))
-	most(&five, in("cache_creation", "ephemeral_5m_input_tokens"))
-	most(&hour, in("cache_creation", "ephemeral_1h_input_tokens"))
-	for detail := range jsonscan.Elements(in("cacheDetails")) {
-		target := &five
-		if jsonscan.Text(jsonscan.Member(detail, "ttl")) == "1h" {
-			target = &hour
-		}
-		var n int64
-		most(&n, jsonscan.Member(detail, "inputTokens"))
-		*target += n
+// most raises a count to what a number says.
+func most(target *int64, raw []byte) {
+	if len(raw) == 0 || raw[0] < '0' || raw[0] > '9' {
+		return
 	}
-	if all > 0 && five+hour == all {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil { // a guardrail makes floats of them
+		f, _ := strconv.ParseFloat(string(raw), 64)
+		n = int64(min(f, mostTokens))
+	}
+	if n <= mostTokens {
+		*target = max(*target, n)
+	}
+}
+
+// mostTokens bounds what is believed.
+const mostTokens = 1 << 40
+
+// invocation reads what InvokeModel adds to a stream's last chunk.
+func (m *meter) invocation(raw []byte) {
+	for key, value := range jsonscan.Fields(raw) {
+		switch string(key) {
+		case "inputTokenCount":
+			most(&m.metrics.Input, value)
+		case "outputTokenCount":
+			most(&m.metrics.Output, value)
+		case "cacheReadInputTokenCount":
+			most(&m.metrics.CacheRead, value)
+		case "cacheWriteInputTokenCount":
+			most(&m.metrics.CacheWrite5m, value)
+		}
+	}
+}
+
+// counts reads a usage: Converse's, Nova's, Anthropic's or OpenAI's.
+func (m *meter) counts(raw []byte) {
+	u := &m.body
+	var plain, all, input, written, five, hour int64
+	details := false
+	for key, value := range jsonscan.Fields(raw) {
+		switch string(key) {
+		case "inputTokens":
+			most(&plain, value)
+		case "input_tokens":
+			most(&input, value)
+		case "prompt_tokens":
+			most(&all, value)
+		case "outputTokens", "output_tokens", "completion_tokens":
+			most(&u.Output, value)
+		case "totalTokens":
+			most(&u.Total, value)
+		case "cacheReadInputTokens", "cacheReadInputTokenCount", "cache_read_input_tokens":
+			most(&u.CacheRead, value)
+		case "prompt_tokens_details", "input_tokens_details":
+			most(&u.CacheRead, jsonscan.Member(value, "cached_tokens"))
+			details = details || string(key) == "input_tokens_details"
+		case "cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_input_tokens":
+			most(&written, value)
+		case "cache_creation":
+			most(&five, jsonscan.Member(value, "ephemeral_5m_input_tokens"))
+			most(&hour, jsonscan.Member(value, "ephemeral_1h_input_tokens"))
+		case "cacheDetails":
+			for detail := range jsonscan.Elements(value) {
+				var n int64
+				most(&n, jsonscan.Member(detail, "inputTokens"))
+				if jsonscan.Text(jsonscan.Member(detail, "ttl")) == "1h" {
+					hour += n
+				} else {
+					five += n
+				}
+			}
+		}
+	}
+	if details { // of OpenAI's Responses
+		all, input = max(all, input), 0
+	}
+	if all > 0 { // OpenAI counts the cached ones, too
+		plain = all - u.CacheRead
+	}
+	u.Input = max(u.Input, plain, input)
+	if written > 0 && five+hour == written { // the two lifes of cached tokens are told apart
 		u.CacheWrite5m, u.CacheWrite1h, u.CacheSplit = max(u.CacheWrite5m, five), max(u.CacheWrite1h, hour), true
 	} else {
-		u.CacheWrite5m = max(u.CacheWrite5m, all)
+		u.CacheWrite5m = max(u.CacheWrite5m, written)
 	}
 }

@@ -10,9 +10,8 @@ import (
 )
 
 // things counts what is paid for beside tokens: images made and read, queries of rerankers and embedders.
-func (m *meter) things(data []byte) {
+func (m *meter) things() {
 	asked := func(path ...string) []byte { return jsonscan.Member(m.asked, path...) }
-	told := func(name string) []byte { return jsonscan.Member(data, name) }
 	length := func(array []byte) (n int64) {
 		for range jsonscan.Elements(array) {
 			n++
@@ -21,15 +20,20 @@ func (m *meter) things(data []byte) {
 	}
 	u := &m.body
 	switch {
-	case told("results") != nil: // a reranker: InvokeModel's body has documents, that of Rerank sources
+	case m.made.results != nil: // a reranker: InvokeModel's body has documents, that of Rerank sources
 		const unit = 100
 		u.Queries = (length(asked("documents")) + length(asked("sources")) + unit - 1) / unit
-	case told("artifacts") != nil:
-		u.Made = length(told("artifacts"))
-	case told("images") != nil && told("embeddings") == nil: // Cohere's embeddings repeat the images
-		u.Made = length(told("images"))
-	case told("embedding") != nil || told("embeddings") != nil || told("data") != nil:
+		for result := range jsonscan.Elements(m.made.results) { // or Titan's texts
+			var n int64
+			most(&n, jsonscan.Member(result, "tokenCount"))
+			u.Output += n
+		}
+	case m.made.embeddings: // Cohere's repeat the images
 		m.embedded(asked, length)
+	case m.made.artifacts != nil:
+		u.Made = length(m.made.artifacts)
+	case m.made.images != nil:
+		u.Made = length(m.made.images)
 	}
 }
 

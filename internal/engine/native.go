@@ -32,9 +32,10 @@ type Native struct {
 	Region string
 	// Streams says that the answer is thought to be a stream.
 	Streams bool
-	// Header are those that go up; Body is relayed byte for byte.
+	// Header are those that go up; Body is relayed byte for byte. Lent, if it is set, holds the same bytes and can be sent as it is.
 	Header http.Header
 	Body   []byte
+	Lent   *wire.Body
 }
 
 // Named returns the model that the body names, empty if it names none. A body that names several, or names one while it is no
@@ -191,7 +192,12 @@ func (e *Engine) sendNative(ctx context.Context, call *Call, n *Native) (*Native
 		return nil, nil, failed
 	}
 	t := call.target
-	p := newPlan(t, header, body)
+	var p *plan
+	if n.Lent != nil && len(body) == len(n.Lent.B) && (len(body) == 0 || &body[0] == &n.Lent.B[0]) { // nothing was changed
+		p = &plan{target: t, body: n.Lent.Hold(), header: header}
+	} else {
+		p = newPlan(t, header, body)
+	}
 	defer p.body.Release()
 	up := p.call(call, n.Streams, e.o.KeyHeader)
 	up.Path, up.Method, up.RawQuery = n.Path, n.Method, n.Query

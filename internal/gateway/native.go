@@ -27,10 +27,11 @@ func (s *Server) serveNative(x *exchange, p *nativePath) {
 		x.fail(failure)
 		return
 	}
-	defer b.release()
+	lent := wire.Lend(b.data, b.release)
+	defer lent.Release()
 	n := &engine.Native{
 		Service: p.service, Method: x.r.Method, Operation: p.operation, Query: withoutSignature(x.r.URL.RawQuery),
-		Header: nativeHeader(x.r.Header, s.Keys.Header()), Body: b.data, Streams: p.streams(),
+		Header: nativeHeader(x.r.Header, s.Keys.Header()), Body: b.data, Lent: lent, Streams: p.streams(),
 	}
 	x.call.Request = &llm.Request{Model: p.id}
 	if failed := s.address(x, p, n); failed != nil {
@@ -140,6 +141,23 @@ func (s *Server) address(x *exchange, p *nativePath, n *engine.Native) *llm.Erro
 	return nil
 }
 
+// hasMetadata reports whether a body may have a member requestMetadata. Bodies can be large, and hardly one has it: the rarest
+// byte of the name is looked for first.
+func hasMetadata(body []byte) bool {
+	const before, rare, after = "request", 'M', "etadata"
+	for from := len(before); from < len(body); {
+		at := bytes.IndexByte(body[from:], rare)
+		if at < 0 {
+			return false
+		}
+		at += from
+		if from = at + 1; string(body[at-len(before):at]) == before && bytes.HasPrefix(body[from:], []byte(after)) {
+			return true
+		}
+	}
+	return false
+}
+
 // endUser returns the end user that a request names: in LiteLLM's header, or in AWS's metadata of a request, which goes
 // upstream all the same.
 func endUser(h http.Header, body []byte) string {
@@ -150,7 +168,7 @@ func endUser(h http.Header, body []byte) string {
 	if metadata := h.Get("X-Amzn-Bedrock-Request-Metadata"); metadata != "" {
 		return jsonscan.Text(jsonscan.Member([]byte(metadata), member))
 	}
-	if bytes.Contains(body, []byte(`"requestMetadata"`)) {
+	if hasMetadata(body) {
 		return jsonscan.Text(jsonscan.Member(body, "requestMetadata", member))
 	}
 	return ""

@@ -81,6 +81,15 @@ func TestNativeUsage(t *testing.T) {
 			"aws in=1000 out=200 read=0 5m=0 1h=0 $0.00028",
 		},
 		{
+			"titan", "/bedrock/model/amazon.titan-text-lite-v1/invoke", `{}`, "X-Amzn-Bedrock-Input-Token-Count: 7", `{"inputTextTokenCount":7,"results":[{"tokenCount":32,"outputText":"x","completionReason":"FINISH"}]}`,
+			"aws in=7 out=32 read=0 5m=0 1h=0 $0.00000745",
+		},
+		{
+			"titan stream", "/bedrock/model/amazon.titan-text-lite-v1/invoke-with-response-stream", `{}`, "frames",
+			`chunk {"outputText":"x","index":0,"inputTextTokenCount":7,"totalOutputTextTokenCount":32,"amazon-bedrock-invocationMetrics":{"inputTokenCount":7,"outputTokenCount":32}}`,
+			"aws in=7 out=32 read=0 5m=0 1h=0 $0.00000745",
+		},
+		{
 			"a vendor of tomorrow", "/bedrock/model/new.vendor-v1:0/invoke", `{}`, tokens, `{"text":"x"}`,
 			"aws in=1000 out=200 read=0 5m=0 1h=0 unpriced",
 		},

@@ -6,6 +6,17 @@ import "iter"
 // is no JSON, and at once where it is no object.
 func Members(raw []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
+		for key, value := range Fields(raw) {
+			if !yield(string(key), value) {
+				return
+			}
+		}
+	}
+}
+
+// Fields is Members without a copy of each name: a name is valid until the next one.
+func Fields(raw []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
 		s := New(raw)
 		if s.Peek() != KindObject {
 			return
@@ -16,9 +27,8 @@ func Members(raw []byte) iter.Seq2[string, []byte] {
 			if keyErr != nil {
 				return
 			}
-			name := string(key)
 			value, valueErr := s.Skip()
-			if valueErr != nil || !yield(name, value) {
+			if valueErr != nil || !yield(key, value) {
 				return
 			}
 		}
@@ -47,8 +57,8 @@ func Elements(raw []byte) iter.Seq[[]byte] {
 func Member(raw []byte, path ...string) []byte {
 	for _, name := range path {
 		var found []byte
-		for key, value := range Members(raw) {
-			if key == name {
+		for key, value := range Fields(raw) {
+			if string(key) == name {
 				found = value
 				break
 			}

@@ -17,6 +17,7 @@ var bodies = sync.Pool{New: func() any { return new(Body) }}
 type Body struct {
 	B    []byte
 	refs atomic.Int32
+	free func() // of a buffer that is somebody else's
 }
 
 // NewBody returns an empty body. Release must be called once, and B not be touched after that.
@@ -27,9 +28,28 @@ func NewBody() *Body {
 	return b
 }
 
+// Lend returns a body whose buffer is the caller's, who gets it back by free once everybody has let go of it; if a request was
+// never written, that is never. Release must be called once.
+func Lend(buffer []byte, free func()) *Body {
+	b := &Body{B: buffer, free: free}
+	b.refs.Store(1)
+	return b
+}
+
+// Hold takes one more hold on the body, which Release gives up.
+func (b *Body) Hold() *Body {
+	b.refs.Add(1)
+	return b
+}
+
 // Release gives up one hold on the body: the owner's own.
 func (b *Body) Release() {
-	if b.refs.Add(-1) == 0 && cap(b.B) <= keptBody {
+	if b.refs.Add(-1) > 0 {
+		return
+	}
+	if b.free != nil {
+		b.free()
+	} else if cap(b.B) <= keptBody {
 		bodies.Put(b)
 	}
 }
