@@ -54,6 +54,10 @@ lint: ## format, go vet, golangci-lint, known vulnerabilities
 fuzz: ## every fuzz target for a minute (FUZZTIME=10s, FUZZ='openai|FuzzFrames')
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh '$(FUZZ)'
 
+.PHONY: killtest
+killtest: ## kill -9 the gateway 50 times under load, 100,000 requests in all: no row lost, none doubled
+	OUTCROP_KILL_ROUNDS=50 OUTCROP_KILL_REQUESTS=100000 go test ./cmd/outcrop -run Killed -count 1 -v -timeout 60m
+
 .PHONY: bench
 bench: build ## what a request costs beside three baselines (ARGS="-rounds 5")
 	go run ./bench -outcrop bin/outcrop $(ARGS)

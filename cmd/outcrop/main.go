@@ -7,11 +7,12 @@
 //	outcrop check --config config.yaml
 //	outcrop doctor --config config.yaml [--call] [--json]
 //	outcrop explain --config config.yaml request.json
+//	outcrop ledger verify [--config config.yaml] [--data-dir D] [--json]
 //	outcrop sim [--port 4566]
 //	outcrop version
 //	outcrop help
 //
-// Exit codes: 0 is success, 1 a finding of check, doctor or explain, 2 a program that could not start.
+// Exit codes: 0 is success, 1 a finding of check, doctor, explain or ledger, 2 a program that could not start.
 package main
 
 import (
@@ -61,6 +62,7 @@ const usage = `Outcrop is an LLM gateway for AWS Bedrock.
   outcrop doctor --config FILE ask AWS whether each deployment would work: identity, endpoint, clock, model, price
   outcrop explain --config FILE REQUEST.json
                                say what would be sent to AWS for a chat request, without sending it
+  outcrop ledger verify        say whether the rows of all finished requests are in the log or the database
   outcrop sim                  run the simulated Bedrock alone
   outcrop version              print the version
 
@@ -87,12 +89,14 @@ func run(ctx context.Context, args []string, s stdio, lookup env) int {
 		err = doctor(ctx, args, s, lookup)
 	case "explain":
 		err = explain(ctx, args, s, lookup)
+	case "ledger":
+		err = ledger(ctx, args, s, lookup)
 	case "version":
 		fmt.Fprintln(s.out, "outcrop", currentVersion())
 	case "help":
 		fmt.Fprint(s.out, usage)
 	default:
-		known := []string{"serve", "demo", "sim", "check", "doctor", "explain", "version", "help"}
+		known := []string{"serve", "demo", "sim", "check", "doctor", "explain", "ledger", "version", "help"}
 		err = fmt.Errorf("there is no command %q%s; outcrop help lists them", command, didYouMean(command, known))
 	}
 	return exitCode(err, s.err)

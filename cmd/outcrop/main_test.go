@@ -20,7 +20,12 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/sim"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asOutcrop) != "" { // started by launch: a gateway that can be killed
+		os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}, os.LookupEnv))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func lookup(vars map[string]string) env {
 	return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }

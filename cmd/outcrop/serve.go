@@ -22,7 +22,6 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/gateway"
 	"github.com/outcrop-ai/outcrop/internal/media"
-	"github.com/outcrop-ai/outcrop/internal/store/sqlite"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
 )
 
@@ -164,8 +163,7 @@ type gatewayProcess struct {
 	pool    *identity.Pool
 	table   *deployment.Table
 	fetcher *media.Fetcher
-	store   *sqlite.Store
-	ledger  *account.Ledger
+	books   books
 	server  *gateway.Server
 	leave   func() error // ends the talk with other replicas
 	host    string
@@ -196,11 +194,10 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		return nil, err
 	}
 	g.fetcher = media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
-	var recorder engine.Recorder
-	if g.openStore(); g.store != nil {
-		g.ledger = account.NewLedger(g.store, account.LedgerOptions{Logger: g.logger})
-		recorder = g.ledger
+	if err := g.books.open(c, g.dataDir(), g.logger); err != nil {
+		return nil, errors.Join(err, g.close())
 	}
+	recorder, refusal := g.books.recorder()
 	e := engine.New(engine.Options{
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ImageConcurrency: c.GeneralSettings.ImageConcurrency,
@@ -216,7 +213,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	g.server = gateway.New(gateway.Options{
 		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
-		StoreReady: g.storeReady, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
+		StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 	})
 	return g, nil
 }
@@ -266,31 +263,15 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// openStore opens the database. A gateway whose disk cannot be written still answers: it says so, and keeps no rows.
-func (g *gatewayProcess) openStore() {
-	path := ""
-	if url := g.config.GeneralSettings.DatabaseURL.Reveal(); url != "" {
-		path = strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
-	} else {
-		path = filepath.Join(g.dataDir(), "outcrop.db")
-	}
-	store, err := sqlite.Open(context.Background(), path)
-	if err != nil {
-		g.logger.Warn("requests are served, but no spend is recorded: the database cannot be opened (general_settings.database_url: sqlite:PATH)", "error", err)
-		return
-	}
-	g.store = store
-}
+func (g *gatewayProcess) dataDir() string { return g.o.folder() }
 
-// dataDir is the folder of what the gateway keeps.
-func (g *gatewayProcess) dataDir() string {
-	if g.o.dataDir == "" && g.o.config != "" {
-		return filepath.Dir(g.o.config)
+// folder is where the gateway keeps what it keeps.
+func (o *serveOptions) folder() string {
+	if o.dataDir == "" && o.config != "" {
+		return filepath.Dir(o.config)
 	}
-	return g.o.dataDir
+	return o.dataDir
 }
-
-func (g *gatewayProcess) storeReady() bool { return g.ledger != nil && g.ledger.Stats().Failure == nil }
 
 // run serves until ctx ends, then drains. ready is called with the address when requests are taken.
 func (g *gatewayProcess) run(ctx context.Context, ready func(address string)) error {
@@ -375,9 +356,6 @@ func (g *gatewayProcess) shutdown(server *http.Server, cut context.CancelCauseFu
 	return server.Close()
 }
 
-// flushTime bounds how long the last rows may take to reach the database.
-const flushTime = 10 * time.Second
-
 // close ends everything in the order in which work flows.
 func (g *gatewayProcess) close() error {
 	var errs []error
@@ -387,14 +365,7 @@ func (g *gatewayProcess) close() error {
 	if g.leave != nil {
 		errs = append(errs, g.leave())
 	}
-	if g.ledger != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), flushTime)
-		defer cancel()
-		errs = append(errs, g.ledger.Close(ctx))
-	}
-	if g.store != nil {
-		errs = append(errs, g.store.Close())
-	}
+	errs = append(errs, g.books.close())
 	return errors.Join(append(errs, g.logs.Close())...)
 }
 

@@ -2,12 +2,15 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/journal"
 )
 
 // Sink is where finished calls are kept. Append writes all records or none and must take every record: an error means
@@ -17,38 +20,70 @@ type Sink interface {
 	Append(ctx context.Context, records []Record) error
 }
 
-// LedgerOptions are a ledger's bounds; the zero value gives the documented defaults.
+// FullPolicy says what becomes of calls while the ledger cannot keep their records.
+type FullPolicy string
+
+// The policies. The empty one is RefuseWhenFull.
+const (
+	// RefuseWhenFull has new calls refused, see [Ledger.Refusal]. Those that run are still kept, in memory if need be.
+	RefuseWhenFull FullPolicy = "refuse"
+	// DropWhenFull has them answered; their records are lost, counted and logged.
+	DropWhenFull FullPolicy = "drop"
+)
+
+// LedgerOptions are a ledger's parts and bounds; the zero value gives the documented defaults.
 type LedgerOptions struct {
-	// Capacity is how many records may wait to be written. Default: 16,384, 10 MB and their texts at worst.
+	// Log is where records are safe before the sink has them. The ledger is its one reader, and does not close it. nil keeps
+	// records in memory: what waits when the process is killed is lost.
+	Log *journal.Log
+	// OnFull is what happens when the log is full or its disk refuses. Default: RefuseWhenFull with a log; without one
+	// records are dropped when Capacity is reached.
+	OnFull FullPolicy
+	// Capacity is how many records may wait in memory while the log's disk refuses them. Default: 16,384, 10 MB and their
+	// texts at worst.
 	Capacity int
 	// Batch is how many records a sink gets at once. Default: 256.
 	Batch int
 	// Delay is how long a record may wait for others to fill its batch. Default: 100 ms.
 	Delay time.Duration
-	// Patience is how long Add waits for room in a full ledger before it drops the record. Default: 20 ms.
-	Patience time.Duration
 	// RetryMin and RetryMax bound the pause after a failure of the sink, which doubles with each. Defaults: 100 ms, 5 s.
 	RetryMin, RetryMax time.Duration
-	// Logger gets a line when the sink begins to fail, when it works again, and when records are dropped. Default: none.
+	// Logger gets a line when the sink or the log begins to fail, when it works again, and when records are dropped.
+	// Default: none.
 	Logger *slog.Logger
 }
 
 // LedgerStats count records since the ledger began.
 type LedgerStats struct {
-	// Queued records wait to be written, Written ones are in the sink, Dropped ones are lost.
+	// Queued records of this process wait to be written, Written ones are in the sink, among them what an earlier process
+	// left, Dropped ones are lost.
 	Queued, Written, Dropped uint64
 	// Failures counts the sink's errors; Failure is the last of them, nil when the sink has worked since.
 	Failures uint64
 	Failure  error
+	// LogBytes is the size of the log on disk, LogFailure why it takes no records, nil when it does. Damaged counts the
+	// places in the log that could not be read.
+	LogBytes   int64
+	LogFailure error
+	Damaged    uint64
 }
 
-// Ledger takes the records of finished calls and hands them to its sink in batches, from a goroutine of its own that
-// lives from NewLedger to Close. Records wait in memory: what waits when the process is killed is lost.
+// Ledger takes the records of finished calls. Add puts them into a log on disk, where the death of the process cannot take
+// them; a goroutine that lives from NewLedger to Close reads the log and hands it to the sink in batches. A sink that is slow
+// or away leaves the log longer, and nothing else.
 type Ledger struct {
 	sink Sink
+	log  *journal.Log
 	o    LedgerOptions
 
-	// wake has room for one word: the first record of a batch, a full batch or Close has come.
+	// entry numbers the records. It begins at a random place among 2^64, so that no two processes, nor one before and after
+	// a restart, give one number to two calls that have one id.
+	entry atomic.Uint64
+	// queued counts what this process has added and the sink has not.
+	queued atomic.Int64
+	// refused is why the log took the last record not; nil when it did. It is read by every call.
+	refused atomic.Pointer[error]
+	// wake has room for one word: the first record of a batch or a full batch has come.
 	wake chan struct{}
 	done chan struct{}
 	// closing is closed by Close: it ends the pause before the next try.
@@ -56,39 +91,38 @@ type Ledger struct {
 	// stop ends what the sink is doing when Close runs out of time.
 	stop context.CancelFunc
 
+	ship shipping
+
 	mu sync.Mutex // guards all below
-	// open is the batch being filled; full are those that wait, oldest first; spare are empty ones to be used again.
-	open        []Record
-	full, spare [][]Record
-	// queued counts what is not yet written, in the hands of the sink or before.
-	queued int
-	// room is closed when queued has gone down; nil when nobody waits for it.
-	room   chan struct{}
+	// memory holds the records that the log did not take, oldest first.
+	memory []Record
 	closed bool
-	// entry numbers the records. It begins anywhere, so that two processes have hardly a number in common.
-	entry    uint64
-	written  uint64
-	dropped  uint64
-	failures uint64
-	// failure is the sink's last error, nil when it works.
-	failure error
+	// written, dropped and failures are counters of LedgerStats, failure is the sink's last error, nil when it works.
+	written, dropped, failures uint64
+	failure                    error
 	// reported is how many of dropped have been logged, and reportedAt when.
 	reported   uint64
 	reportedAt time.Time
 }
 
-// dropReports is the least time between two lines about dropped records.
-const dropReports = time.Second
+const (
+	// dropReports is the least time between two lines about dropped records.
+	dropReports = time.Second
+	// maxBatchBytes bounds what a batch takes in memory, as the log counts it.
+	maxBatchBytes = 4 << 20
+	// upkeep is how often a ledger looks for a disk that works again; every sixtieth time also for what dead processes left.
+	upkeep    = time.Second
+	adoptTurn = 60
+)
 
-// maxSpare is how many empty batches are kept: two are in turn in normal times, more are the leftover of a burst.
-const maxSpare = 2
+// errMemory is why records are lost that the log did not take.
+var errMemory = errors.New("too many records wait in memory")
 
 // NewLedger starts a ledger. It must be closed.
 func NewLedger(sink Sink, o LedgerOptions) *Ledger {
 	setDefault(&o.Capacity, 16<<10)
 	setDefault(&o.Batch, 256)
 	setDefault(&o.Delay, 100*time.Millisecond)
-	setDefault(&o.Patience, 20*time.Millisecond)
 	setDefault(&o.RetryMin, 100*time.Millisecond)
 	setDefault(&o.RetryMax, 5*time.Second)
 	if o.Logger == nil {
@@ -97,9 +131,11 @@ func NewLedger(sink Sink, o LedgerOptions) *Ledger {
 	o.Batch = min(o.Batch, o.Capacity)
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Ledger{
-		sink: sink, o: o, stop: stop, wake: make(chan struct{}, 1), done: make(chan struct{}), closing: make(chan struct{}),
-		entry: rand.Uint64(), //nolint:gosec // a number that differs between processes, not a secret
+		sink: sink, log: o.Log, o: o, stop: stop,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), closing: make(chan struct{}),
 	}
+	l.entry.Store(rand.Uint64()) //nolint:gosec // a number that differs between processes, not a secret
+	l.signal()                   // an earlier process may have left something
 	go l.run(ctx)
 	return l
 }
@@ -110,85 +146,111 @@ func setDefault[T int | time.Duration](v *T, value T) {
 	}
 }
 
-// Add queues a record. It returns at once unless the ledger is full; then it waits for room as long as the ledger's
-// patience allows, and drops the record, counted and logged, when there is none. After Close every record is dropped.
+// frames are buffers for one record each.
+var frames = sync.Pool{New: func() any { return new(frame) }}
+
+type frame struct{ data []byte }
+
+// keptFrame is the largest buffer that goes back to the pool.
+const keptFrame = 16 << 10
+
+// Add takes a record. When it returns the record is in the log, and no end of the process can lose it. If the log does not
+// take it, it waits in memory, or is dropped, as the policy says; after Close it is dropped.
 func (l *Ledger) Add(r Record) {
-	l.mu.Lock()
-	if l.queued >= l.o.Capacity && !l.closed {
-		l.waitForRoom()
-	}
-	if l.closed || l.queued >= l.o.Capacity {
-		l.drop()
+	r.Entry = l.entry.Add(1)
+	if l.log == nil {
+		l.keep(&r, nil)
 		return
 	}
-	l.entry++
-	r.Entry = l.entry
-	if l.open == nil {
-		l.open = l.batch()
+	if l.o.OnFull == DropWhenFull && l.log.Full() {
+		l.refuses(journal.ErrFull)
+		l.drop(journal.ErrFull)
+		return
 	}
-	l.open = append(l.open, r)
-	l.queued++
-	wake := len(l.open) == 1
-	if len(l.open) == cap(l.open) {
-		l.full, l.open = append(l.full, l.open), nil
-		wake = true
+	f, _ := frames.Get().(*frame)
+	f.data = appendRecord(append(f.data[:0], make([]byte, journal.Head)...), &r)
+	err := l.log.Append(f.data)
+	if cap(f.data) <= keptFrame {
+		frames.Put(f)
 	}
-	l.mu.Unlock()
-	if wake {
+	if err != nil {
+		l.refuses(err)
+		l.keep(&r, err)
+		return
+	}
+	l.count()
+}
+
+// count tells the goroutine when there is something to do.
+func (l *Ledger) count() {
+	if n := l.queued.Add(1); n == 1 || n == int64(l.o.Batch) {
 		l.signal()
 	}
 }
 
-// waitForRoom is called, and returns, with the lock held.
-func (l *Ledger) waitForRoom() {
-	timer := time.NewTimer(l.o.Patience)
-	defer timer.Stop()
-	for l.queued >= l.o.Capacity && !l.closed {
-		if l.room == nil {
-			l.room = make(chan struct{})
-		}
-		room := l.room
-		l.mu.Unlock()
-		timedOut := false
-		select {
-		case <-room:
-		case <-timer.C:
-			timedOut = true
-		}
-		l.mu.Lock()
-		if timedOut {
-			return
-		}
+// refuses notes that the log does not take records, and says so once.
+func (l *Ledger) refuses(err error) {
+	if l.refused.Swap(&err) == nil {
+		l.o.Logger.Error("the log of spend records takes no more: "+l.consequence(), "error", err, "size", l.log.Size())
 	}
 }
 
-// drop is called with the lock held and releases it.
-func (l *Ledger) drop() {
+func (l *Ledger) consequence() string {
+	if l.o.OnFull == DropWhenFull {
+		return "rows are lost until it does (general_settings.ledger_on_full: drop)"
+	}
+	return "new requests are refused until it does (general_settings.ledger_on_full: refuse)"
+}
+
+// Refusal returns why a new call must be refused, since its record could not be kept; nil when there is no reason.
+func (l *Ledger) Refusal() error {
+	if l.log == nil || l.o.OnFull == DropWhenFull {
+		return nil
+	}
+	if err := l.refused.Load(); err != nil {
+		return *err
+	}
+	if l.log.Full() {
+		l.refuses(journal.ErrFull)
+		return journal.ErrFull
+	}
+	return nil
+}
+
+// keep holds a record in memory that the log did not take.
+func (l *Ledger) keep(r *Record, why error) {
+	l.mu.Lock()
+	switch {
+	case l.closed:
+		l.mu.Unlock()
+		l.drop(journal.ErrClosed)
+	case len(l.memory) >= l.o.Capacity:
+		l.mu.Unlock()
+		if why == nil {
+			why = errMemory
+		}
+		l.drop(why)
+	default:
+		l.memory = append(l.memory, *r)
+		l.mu.Unlock()
+		l.count()
+	}
+}
+
+// drop counts a lost record, and says so now and then.
+func (l *Ledger) drop(why error) {
+	l.mu.Lock()
 	l.dropped++
 	now := time.Now()
 	report := now.Sub(l.reportedAt) >= dropReports
-	fresh, total, closed := l.dropped-l.reported, l.dropped, l.closed
+	fresh, total := l.dropped-l.reported, l.dropped
 	if report {
 		l.reported, l.reportedAt = l.dropped, now
 	}
 	l.mu.Unlock()
-	if !report {
-		return
+	if report {
+		l.o.Logger.Error("spend records lost", "why", why, "lost", fresh, "lost_in_all", total)
 	}
-	why := "the queue is full"
-	if closed {
-		why = "the ledger is closed"
-	}
-	l.o.Logger.Error("spend records lost", "why", why, "lost", fresh, "lost_in_all", total)
-}
-
-func (l *Ledger) batch() []Record {
-	if n := len(l.spare); n > 0 {
-		b := l.spare[n-1]
-		l.spare = l.spare[:n-1]
-		return b
-	}
-	return make([]Record, 0, l.o.Batch)
 }
 
 func (l *Ledger) signal() {
@@ -202,25 +264,26 @@ func (l *Ledger) signal() {
 func (l *Ledger) Stats() LedgerStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return LedgerStats{
-		Queued: uint64(l.queued), Written: l.written, Dropped: l.dropped, Failures: l.failures, Failure: l.failure, //nolint:gosec // queued is never negative
+	s := LedgerStats{Queued: uint64(max(l.queued.Load(), 0)), Written: l.written, Dropped: l.dropped, Failures: l.failures, Failure: l.failure}
+	if l.log != nil {
+		s.LogBytes, s.Damaged = l.log.Size(), l.log.Damaged()
+		if err := l.refused.Load(); err != nil {
+			s.LogFailure = *err
+		}
 	}
+	return s
 }
 
-// Close writes what is queued and ends the ledger's goroutine. When ctx ends first, the sink's work is cut off and the
-// error says how many records were not written. Further calls wait for the first.
+// Close writes what waits and ends the ledger's goroutine. When ctx ends first, the sink's work is cut off: what is in the
+// log is written by the next process, and the error says how many records were in memory alone. Further calls wait for the
+// first.
 func (l *Ledger) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true
 		close(l.closing)
 	}
-	if l.room != nil {
-		close(l.room)
-		l.room = nil
-	}
 	l.mu.Unlock()
-	l.signal()
 	select {
 	case <-l.done:
 	case <-ctx.Done():
@@ -234,122 +297,16 @@ func (l *Ledger) Close(ctx context.Context) error {
 		l.reported = l.dropped
 		l.o.Logger.Error("spend records lost", "lost", fresh, "lost_in_all", l.dropped)
 	}
-	if l.queued == 0 {
+	lost, waiting := len(l.memory), l.queued.Load()-int64(len(l.memory))
+	if waiting > 0 {
+		l.o.Logger.Warn("spend records wait in the log for the next start", "records", waiting, "error", l.failure)
+	}
+	switch {
+	case lost == 0:
 		return nil
+	case l.failure != nil:
+		return fmt.Errorf("ledger: %d records were not written in time: %w", lost, l.failure)
+	default:
+		return fmt.Errorf("ledger: %d records were not written in time", lost)
 	}
-	if l.failure != nil {
-		return fmt.Errorf("ledger: %d records were not written in time: %w", l.queued, l.failure)
-	}
-	return fmt.Errorf("ledger: %d records were not written in time", l.queued)
-}
-
-// run writes batches until the ledger is closed and empty, or ctx ends.
-func (l *Ledger) run(ctx context.Context) {
-	defer close(l.done)
-	for range l.wake {
-		partial := l.await()
-		for batch := l.take(partial); batch != nil; batch = l.take(partial) {
-			if !l.write(ctx, batch) {
-				return
-			}
-		}
-		l.mu.Lock()
-		end, more := l.closed && l.queued == 0, l.queued > 0
-		l.mu.Unlock()
-		if end {
-			return
-		}
-		if more {
-			l.signal()
-		}
-	}
-}
-
-// await returns when a batch is full, the ledger is closed, or the records that wait have waited long enough. It
-// reports whether a batch that is not full shall be written, too.
-func (l *Ledger) await() (partial bool) {
-	timer := time.NewTimer(l.o.Delay)
-	defer timer.Stop()
-	for {
-		l.mu.Lock()
-		closed, full := l.closed, len(l.full) > 0
-		l.mu.Unlock()
-		if closed || full {
-			return closed
-		}
-		select {
-		case <-l.wake:
-		case <-timer.C:
-			return true
-		}
-	}
-}
-
-// take returns the oldest batch, nil when there is none. One that is not full is taken only if partial is true.
-func (l *Ledger) take(partial bool) []Record {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.full) > 0 {
-		b := l.full[0]
-		l.full = slices.Delete(l.full, 0, 1)
-		return b
-	}
-	if !partial {
-		return nil
-	}
-	b := l.open
-	l.open = nil
-	return b
-}
-
-// write hands one batch to the sink until it takes it. It returns false when ctx has ended.
-func (l *Ledger) write(ctx context.Context, batch []Record) bool {
-	pause, failed, closing := l.o.RetryMin, false, l.closing
-	for {
-		err := l.sink.Append(ctx, batch)
-		if err == nil {
-			break
-		}
-		l.mu.Lock()
-		l.failures++
-		l.failure = err
-		queued := l.queued
-		l.mu.Unlock()
-		if ctx.Err() != nil {
-			return false
-		}
-		if !failed {
-			failed = true
-			l.o.Logger.Error("spend records cannot be written, trying again", "error", err, "queued", queued)
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-			pause = min(2*pause, l.o.RetryMax)
-		case <-closing: // one try at once, then again with pauses
-			timer.Stop()
-			pause, closing = l.o.RetryMin, nil
-		case <-ctx.Done():
-			timer.Stop()
-			return false
-		}
-	}
-	if failed {
-		l.o.Logger.Info("spend records are written again")
-	}
-	n := len(batch)
-	clear(batch) // lets go of the strings
-	l.mu.Lock()
-	l.failure = nil
-	l.queued -= n
-	l.written += uint64(n)
-	if l.room != nil {
-		close(l.room)
-		l.room = nil
-	}
-	if cap(batch) == l.o.Batch && len(l.spare) < maxSpare {
-		l.spare = append(l.spare, batch[:0])
-	}
-	l.mu.Unlock()
-	return true
 }

@@ -405,6 +405,18 @@ type GeneralSettings struct {
 	PermitWeakMasterKey bool `yaml:"dangerously_permit_weak_or_unset_master_key"`
 	// DatabaseURL says where keys and spend are kept: sqlite:PATH. Default: a SQLite file beside the configuration.
 	DatabaseURL secret.Secret `yaml:"database_url"`
+	// LedgerDir is the folder of the log in which the rows of finished requests are safe until the database has them, see
+	// docs/ledger.md. Default: beside the database's file, with .wal in place of .db; else outcrop.wal in the data directory.
+	LedgerDir string `yaml:"ledger_dir"`
+	// LedgerMaxSizeMB is the size in MiB at which that log is full. Default: 1024, some two and a half million rows.
+	LedgerMaxSizeMB float64 `yaml:"ledger_max_size_mb" check:"positive"`
+	// LedgerOnFull is refuse or drop: while the log is full or its disk refuses, requests are refused with 503, or answered
+	// without a row. Default: refuse; but a gateway whose log cannot be opened when it starts says so and serves without one.
+	LedgerOnFull LedgerPolicy `yaml:"ledger_on_full" check:"ledger-policy"`
+	// LedgerSync is none, interval or always: whether rows are forced to the disk by the operating system's own will, once a
+	// second, or before each answer's end. A crash of the machine may cost the rows since; that of the gateway costs none
+	// in any case. Default: interval.
+	LedgerSync LedgerSync `yaml:"ledger_sync" check:"ledger-sync"`
 	// CoordinationRedis is the Valkey or Redis server through which several replicas of the gateway share what they know of
 	// deployments: use of quotas, and which are left alone. Default: the variables REDIS_URL, or REDIS_HOST, REDIS_PORT and
 	// REDIS_PASSWORD; else none, and each replica decides by itself.
@@ -454,6 +466,19 @@ const (
 	// Drain reads the call to its end, within bounds, to learn its usage.
 	Drain Disconnect = "drain"
 )
+
+// LedgerPolicy says what becomes of requests whose rows cannot be kept. The zero value means: refuse, if there was a log.
+type LedgerPolicy string
+
+const (
+	// LedgerRefuse refuses them.
+	LedgerRefuse LedgerPolicy = "refuse"
+	// LedgerDrop answers them without a row.
+	LedgerDrop LedgerPolicy = "drop"
+)
+
+// LedgerSync says when rows are forced to the disk: none, interval or always.
+type LedgerSync string
 
 // SessionTag is one session tag of an assumed role.
 type SessionTag struct{ Key, Value string }

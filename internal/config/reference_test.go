@@ -213,6 +213,7 @@ func typeWord(t *testing.T, e ast.Expr) string {
 	case *ast.Ident:
 		words := map[string]string{
 			"string": "string", "bool": "true or false", "int": "whole number", "float64": "number", "Disconnect": "`cancel` or `drain`",
+			"LedgerPolicy": "`refuse` or `drop`", "LedgerSync": "`none`, `interval` or `always`",
 			"TLSVerify": "true, false or a file", "SessionTags": "list of `{Key, Value}`", "Aliases": "mapping", "Fallbacks": "list of `{group: [models]}`", "FallbackList": "list of models", "FailureCounts": "mapping", "GroupFailureCounts": "mapping", "Attribution": "mapping or false",
 			"ClientParams": "list of names and `{name: pattern}`", "LitellmParams": "mapping", "ModelInfo": "mapping",
 			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping",

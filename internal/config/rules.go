@@ -32,6 +32,8 @@ var (
 	}
 	// betaPolicies are what can become of unknown feature flags.
 	betaPolicies = []string{"pass", "drop", "refuse"}
+	// ledgerSyncs are the ways to force rows to the disk.
+	ledgerSyncs = []string{"none", "interval", "always"}
 	// templates are the ways in which a conversation becomes one text.
 	templates = []string{"llama2", "llama3", "llama4", "chatml", "r1", "mistral"}
 	// schemes are the beginnings of database URLs that mean Postgres.
@@ -81,6 +83,10 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 			}
 		case "disconnect":
 			l.checkWord(n, path, s, []string{string(Cancel), string(Drain)})
+		case "ledger-policy":
+			l.checkWord(n, path, s, []string{string(LedgerRefuse), string(LedgerDrop)})
+		case "ledger-sync":
+			l.checkWord(n, path, s, ledgerSyncs)
 		case "mode":
 			if !slices.Contains(modes, s) {
 				l.add(Error, n.at, path, Nearest(s, modes), "unknown %s %s", name, n.quote())

@@ -84,16 +84,19 @@ type Call struct {
 	// Warning says in ASCII what the client should know of how the call went upstream; usually empty.
 	Warning string
 
-	target                     *target
-	place                      place
-	tries                      *tries
-	hope                       hope // when no deployment could take the call
-	native                     bool // in AWS's own words
-	brought                    bool // the credentials are the client's own
-	cost                       account.Amount
-	lines                      account.Lines // of the cost
-	costKnown                  bool
-	refused                    wire.Refused // AWS's last refusal
+	target    *target
+	place     place
+	tries     *tries
+	hope      hope // when no deployment could take the call
+	native    bool // in AWS's own words
+	brought   bool // the credentials are the client's own
+	cost      account.Amount
+	lines     account.Lines // of the cost
+	costKnown bool
+	refused   wire.Refused // AWS's last refusal
+	// record is what the books got, when booked.
+	record                     account.Record
+	booked                     bool
 	sent, firstToken, answered time.Time
 }
 

@@ -66,9 +66,21 @@ func (c *Call) UpstreamTime() time.Duration {
 	}
 }
 
-// Settle ends a call: one record for the books and one line for the log. status is what the client got.
+// Settle ends a call: one record for the books, unless Book has made it, and one line for the log. status is what the
+// client got.
 func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
 	call.leave()
+	e.Book(call, status, failure)
+	telemetry.RequestLine(e.o.Logger, call.record)
+}
+
+// Book makes the call's record and hands it to the books, once: before the last byte of the answer goes out, so that a
+// client never has an answer of which a process that dies keeps no row. status is what the client gets.
+func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
+	if call.booked {
+		return
+	}
+	call.booked = true
 	end := time.Now()
 	r := account.Record{
 		CallID: call.ID, Type: call.Type, Path: call.Path, KeyHash: call.Caller.KeyHash,
@@ -105,5 +117,5 @@ func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
 	if e.o.Recorder != nil && call.Type != "" {
 		e.o.Recorder.Add(r)
 	}
-	telemetry.RequestLine(e.o.Logger, r)
+	call.record = r
 }

@@ -110,6 +110,10 @@ func (s *Server) read(x *exchange, decode func([]byte) (*llm.Request, *openai.Co
 
 // readUpTo is read for bodies with a limit of their own, in bytes.
 func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Request, *openai.Control, error)) (*body, *llm.Request, *openai.Control) {
+	if failure := x.unrecorded(); failure != nil {
+		x.fail(failure)
+		return nil, nil, nil
+	}
 	b, failure := readBody(x.w, x.r, limit)
 	if failure != nil {
 		x.fail(failure)
@@ -239,6 +243,9 @@ func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Contr
 		if len(out.data) == 0 || stream.Buffered() && len(out.data) < flushAt {
 			continue
 		}
+		if ev.Kind == llm.EventUsage && ev.Usage != nil {
+			continue // the last one, which ends the answer in some dialects: the row is made first, in endStream
+		}
 		if writing && events.write(out.data, true) != nil {
 			writing = false // the engine ends or drains the upstream call
 			stream.ClientGone()
@@ -256,6 +263,7 @@ func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, done s
 		s.failStream(x, events, asError(err))
 		return
 	}
+	x.book()
 	out.data = append(out.data, done...)
 	_ = events.write(out.data, true) // whoever left has left
 }
@@ -275,6 +283,7 @@ func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error)
 		return
 	}
 	x.failure = failed
+	x.book()
 	_ = events.write(x.voice.appendErrorEvent(nil, x, failed), true)
 }
 

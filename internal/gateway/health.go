@@ -6,7 +6,7 @@ import "net/http"
 func (s *Server) alive(x *exchange) { x.write(http.StatusOK, []byte(`"I'm alive!"`)) }
 
 // ready answers readiness probes: the process wants traffic. A store that cannot be written does not stop chat, so it
-// is told and not made a failure.
+// is told and not made a failure; a ledger that takes no records is one, where calls are refused for it.
 func (s *Server) ready(x *exchange) {
 	store := "Not connected"
 	if s.StoreReady != nil && s.StoreReady() {
@@ -14,6 +14,10 @@ func (s *Server) ready(x *exchange) {
 	}
 	if s.draining.Load() {
 		x.write(http.StatusServiceUnavailable, []byte(`{"status":"draining","db":"`+store+`"}`))
+		return
+	}
+	if s.Refusal != nil && s.Refusal() != nil {
+		x.write(http.StatusServiceUnavailable, []byte(`{"status":"ledger full","db":"`+store+`"}`))
 		return
 	}
 	x.write(http.StatusOK, []byte(`{"status":"healthy","db":"`+store+`"}`))

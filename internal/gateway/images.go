@@ -56,6 +56,7 @@ func (s *Server) images(x *exchange, task llm.ImageTask) {
 // writePieces sends a whole JSON answer that is not put together in memory.
 func (x *exchange) writePieces(status int, pieces [][]byte) {
 	x.status = status
+	x.book()
 	length := 0
 	for _, p := range pieces {
 		length += len(p)

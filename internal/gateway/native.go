@@ -22,6 +22,10 @@ func (s *Server) serveNative(x *exchange, p *nativePath) {
 		x.fail(failed)
 		return
 	}
+	if failure := x.unrecorded(); failure != nil {
+		x.fail(failure)
+		return
+	}
 	b, failure := readBody(x.w, x.r, s.MaxBody)
 	if failure != nil {
 		x.fail(failure)
@@ -70,6 +74,7 @@ func (s *Server) serveNative(x *exchange, p *nativePath) {
 	x.upstreamHeaders(true)
 	x.answerHeader(reply.Header())
 	x.status = reply.Status()
+	x.book()
 	x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(data))}
 	x.w.WriteHeader(x.status)
 	_, _ = x.w.Write(data) // a client that left is found out by the server
@@ -177,6 +182,7 @@ func endUser(h http.Header, body []byte) string {
 // relayRefusal hands over AWS's own refusal.
 func (x *exchange) relayRefusal(refused *wire.Refused, failed *llm.Error) {
 	x.failure, x.status = failed, refused.Status
+	x.book()
 	x.answerHeader(refused.Header)
 	x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(refused.Body))}
 	x.w.WriteHeader(refused.Status)
@@ -184,7 +190,8 @@ func (x *exchange) relayRefusal(refused *wire.Refused, failed *llm.Error) {
 }
 
 // relayStream hands over a stream of frames, byte for byte as it comes. One that breaks ends in a broken connection: nothing
-// else tells an SDK that it is not whole.
+// else tells an SDK that it is not whole. It is booked when the last frame has gone out and before the answer is ended, which
+// is what an SDK waits for.
 func (s *Server) relayStream(x *exchange, reply *engine.NativeReply) {
 	x.upstreamHeaders(false)
 	x.answerHeader(reply.Header())

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -23,7 +24,7 @@ func (s *Server) finish(x *exchange) {
 		}
 		x.failure = failure
 	}
-	x.renameLosses()
+	x.book()
 	s.Engine.Settle(x.call, x.status, x.failure)
 	if x.cut {
 		panic(http.ErrAbortHandler) // net/http breaks the connection off, and logs nothing
@@ -40,6 +41,33 @@ func (x *exchange) renameLosses() {
 		losses[i].Path = x.param(losses[i].Path)
 	}
 	x.call.Request.Losses = losses
+}
+
+// book has the call's row made, once its outcome is known: before the last byte goes out, so that no client has an answer
+// of which a gateway that is killed keeps no row.
+func (x *exchange) book() {
+	if !x.booked {
+		x.booked = true
+		x.renameLosses()
+		x.server.Engine.Book(x.call, x.status, x.failure)
+	}
+}
+
+// unrecorded refuses a call whose row could not be kept, and makes none. It is nil when rows are kept.
+func (x *exchange) unrecorded() *llm.Error {
+	refusal := x.server.Refusal
+	if refusal == nil {
+		return nil
+	}
+	err := refusal()
+	if err == nil {
+		return nil
+	}
+	x.call.Type = ""
+	return &llm.Error{
+		Kind: llm.KindUnavailable, Code: "ledger_full", RetryAfter: 5 * time.Second, Cause: err,
+		Message: "the gateway cannot keep the record of this request at the moment, so it does not make it",
+	}
 }
 
 // debugBody logs a body at debug level, cut where it is long and with credentials masked.

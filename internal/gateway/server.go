@@ -39,6 +39,9 @@ type Options struct {
 	Responses ResponseStore
 	// StoreReady reports whether the store can be written; nil means that there is none.
 	StoreReady func() bool
+	// Refusal returns why the record of a call could not be kept, so that the call is refused; nil means that calls are made
+	// in any case.
+	Refusal func() error
 }
 
 // Server answers HTTP requests. It is safe for concurrent use.
@@ -93,6 +96,8 @@ type exchange struct {
 	voice *voice
 	// native says that AWS's own words are spoken; cut that the connection is broken off in the end.
 	native, cut bool
+	// booked says that the call's row has been made.
+	booked bool
 	// param gives the client's own names for parameters that the core names in Chat Completions' words; nil leaves them.
 	param func(string) string
 }
@@ -248,6 +253,7 @@ var jsonType = []string{"application/json"}
 // write sends a whole JSON answer.
 func (x *exchange) write(status int, data []byte) {
 	x.status = status
+	x.book()
 	h := x.w.Header()
 	h["Content-Type"] = jsonType
 	h["Content-Length"] = []string{strconv.Itoa(len(data))}

@@ -210,7 +210,7 @@ func TestReopen(t *testing.T) {
 		equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(i))
 		equal(t, one(t, s, "SELECT max(version) || ' ' || count(*) FROM schema_version"), "2 2")
 		equal(t, one(t, s, "PRAGMA journal_mode"), "wal")
-		equal(t, one(t, s, "PRAGMA synchronous"), "1")
+		equal(t, one(t, s, "PRAGMA synchronous"), "2")
 		appendRows(t, s, account.Record{CallID: fmt.Sprint(i)})
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
