@@ -200,7 +200,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	recorder, refusal := g.books.recorder()
 	e := engine.New(engine.Options{
 		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
-		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ImageConcurrency: c.GeneralSettings.ImageConcurrency,
+		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	if g.leave, err = g.joinReplicas(e); err != nil {
 		_ = g.close()

@@ -159,7 +159,7 @@ func (c *Catalog) Knows(name string) bool {
 		id = rest
 	}
 	provider, _, ok := strings.Cut(id, ".")
-	return ok && c.provider[provider]
+	return ok && c.provider[provider] || c.claude(id) != nil
 }
 
 // isGeography knows the prefixes of AWS's cross-region inference profiles, some of which no model of the catalogue has yet.

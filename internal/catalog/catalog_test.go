@@ -27,7 +27,8 @@ func TestKnows(t *testing.T) {
 	f("arn:aws:bedrock:us-east-1:1:imported-model/x", true)
 	f("openai.gpt-oss-120b", true)
 	f("anthropic/claude-9", false)
-	f("claude-haiku-4-5", false) // a name on another service of AWS
+	f("claude-haiku-4-5", true) // a name in Anthropic's own API
+	f("claude-nothing-9", false)
 	f("gpt-4.1", false)
 	f("gpt-4o", false)
 	f("foo.bar-v1", false)

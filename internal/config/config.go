@@ -425,6 +425,9 @@ type GeneralSettings struct {
 	KeyHeaderName string `yaml:"litellm_key_header_name" check:"header"`
 	// MaxRequestSizeMB bounds a request's body in MiB; larger ones get 413. Default: 32.
 	MaxRequestSizeMB float64 `yaml:"max_request_size_mb" check:"positive"`
+	// CountTokensEstimates lets /v1/messages/count_tokens answer with an estimate, which is rather too high and named by the
+	// header x-outcrop-estimated, where Bedrock does not count a model's tokens; false answers with an error. Default: true.
+	CountTokensEstimates *bool `yaml:"count_tokens_estimates"`
 	// MaxChoices bounds how many answers one request may ask for (n); each is an upstream call. Default: 8.
 	MaxChoices int `yaml:"max_choices" check:"positive"`
 	// ImageGenerationModel is the model of image requests that name none. Default: none.

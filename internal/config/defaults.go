@@ -67,6 +67,11 @@ func (c *Config) MaxRequestBytes() int64 {
 	return int64(c.GeneralSettings.MaxRequestSizeMB * (1 << 20))
 }
 
+// EstimatesTokens reports whether tokens that nobody counts may be estimated.
+func (c *Config) EstimatesTokens() bool {
+	return c.GeneralSettings.CountTokensEstimates == nil || *c.GeneralSettings.CountTokensEstimates
+}
+
 // LookupEnv looks a variable up for this configuration: environment_variables first, then process, which may be nil.
 // It is what credential sources should ask, so that a file can bring its own AWS_REGION_NAME.
 func (c *Config) LookupEnv(process func(string) (string, bool)) func(string) (string, bool) {

@@ -749,6 +749,7 @@ var settings = map[Section][]Setting{
 		{"litellm_key_header_name", Supported, ""},
 		{"max_request_size_mb", Supported, ""},
 		{"max_choices", Supported, ""},
+		{"count_tokens_estimates", Supported, ""},
 		{"forward_client_headers_to_llm_api", Supported, ""},
 		{"include_call_id_in_error_body", Supported, ""},
 		{"on_client_disconnect", Supported, ""},

@@ -49,6 +49,8 @@ type Options struct {
 	ImageConcurrency int
 	// KeyHeader is a further header in which clients send their key: like the usual ones it is never forwarded.
 	KeyHeader string
+	// ExactCounts has tokens counted by Bedrock or not at all: nothing is estimated.
+	ExactCounts bool
 	// Debug logs upstream requests, without credentials.
 	Debug bool
 }
@@ -75,7 +77,9 @@ type Engine struct {
 	pins    pins
 	hedges  hedges
 	news    news
-	warned  sync.Map // what was logged once: deployment id and warning → true
+	// uncounted are models whose tokens CountTokens has refused to count: countKey → true.
+	uncounted sync.Map
+	warned    sync.Map // what was logged once: deployment id and warning → true
 }
 
 // New returns an engine.

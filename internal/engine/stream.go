@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"time"
@@ -55,6 +56,9 @@ func (s *stream) begin() *llm.Error {
 				failed = &llm.Error{Kind: llm.KindUpstream, Message: "the answer of AWS cannot be read", Cause: err}
 			}
 			return failed
+		}
+		if ev.Kind == llm.EventStart {
+			ev.Native = bytes.Clone(ev.Native) // it must outlive the next event
 		}
 		s.head = append(s.head, ev)
 		if ev.Kind != llm.EventStart {

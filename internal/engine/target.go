@@ -202,7 +202,7 @@ func (e *Engine) target(d *router.Deployment, matched string, relay bool) (*targ
 		if err != nil {
 			return nil, &llm.Error{Kind: llm.KindInvalid, Code: "invalid_model", Param: "model", Message: err.Error()}
 		}
-		filled.Ref = ref
+		filled.Ref = e.spoken(&filled, ref)
 	}
 	d = &filled
 	t := &target{deployment: d, id: d.Ref.ID}
@@ -257,6 +257,23 @@ func (t *target) translated() *llm.Error {
 		return chatRoute(d)
 	}
 	return nil
+}
+
+// spoken resolves the names that models have in Anthropic's own API, which a wildcard lets through.
+func (e *Engine) spoken(d *router.Deployment, ref catalog.Ref) catalog.Ref {
+	if ref.Model != nil || ref.ARN != nil {
+		return ref
+	}
+	region, _ := e.o.Connections[d.Connection].Region(ref.Region, "", "")
+	id := e.o.Catalog.Claude(ref.ID, region)
+	if id == "" {
+		return ref
+	}
+	d.Model = strings.Replace(d.Model, ref.ID, id, 1)
+	if found, err := e.o.Catalog.ResolveWithBase(d.Model, d.BaseModel); err == nil {
+		return found
+	}
+	return ref
 }
 
 // value sets the price, which depends on the region.

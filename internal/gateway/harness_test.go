@@ -99,7 +99,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	o := Options{
 		Engine: engine.New(engine.Options{
 			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true,
-			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, Routing: routing,
+			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), Routing: routing,
 		}),
 		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: true,

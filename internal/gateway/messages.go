@@ -47,6 +47,24 @@ func decodeMessages(data []byte) (*llm.Request, *openai.Control, error) {
 	return req.Request, control, nil
 }
 
+// countTokens says how many tokens a Messages request would be.
+func (s *Server) countTokens(x *exchange) {
+	x.call.Type = "acount_tokens"
+	b, req, control := s.read(x, decodeMessages)
+	if req == nil {
+		return
+	}
+	defer b.release()
+	if control.CacheRules != nil {
+		req.Policy.CacheRules = control.CacheRules
+	}
+	tokens, estimated, failed := s.Engine.CountTokens(x.r.Context(), x.call)
+	if estimated {
+		x.w.Header()["X-Outcrop-Estimated"] = []string{"true"}
+	}
+	s.finished(x, failed, func(dst []byte) []byte { return anthropic.AppendCount(dst, tokens) })
+}
+
 // anthropicHeaders reads what Anthropic's clients say in headers. The version is theirs: there is only one.
 func (x *exchange) anthropicHeaders() {
 	if x.voice != &anthropicVoice {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/anthropic"
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -33,6 +34,16 @@ func (s *Server) models(x *exchange) {
 			add(openai.Model{ID: m.Name, Mode: m.Mode, Context: m.Context, MaxOutput: m.MaxOutput})
 		}
 	}
+	if x.voice == &anthropicVoice {
+		var ids []string
+		for i := range list {
+			if list[i].Mode == "" || list[i].Mode == "chat" {
+				ids = append(ids, list[i].ID)
+			}
+		}
+		x.write(http.StatusOK, anthropic.AppendModels(nil, ids))
+		return
+	}
 	x.write(http.StatusOK, openai.AppendModels(nil, list))
 }
 
@@ -45,6 +56,10 @@ func (s *Server) model(x *exchange) {
 	d, err := s.Engine.Find(x.name)
 	if err != nil {
 		x.fail(err)
+		return
+	}
+	if x.voice == &anthropicVoice {
+		x.write(http.StatusOK, anthropic.AppendModel(nil, x.name))
 		return
 	}
 	m := describe(x.name, d)

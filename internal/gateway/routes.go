@@ -32,6 +32,7 @@ func routeTable() []Route {
 		{http.MethodPost, "/chat/completions", NeedsKey, (*Server).chat},
 		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
 		{http.MethodPost, "/messages", NeedsKey, (*Server).messages},
+		{http.MethodPost, "/messages/count_tokens", NeedsKey, (*Server).countTokens},
 		{http.MethodPost, "/responses", NeedsKey, (*Server).response},
 		{http.MethodGet, "/responses/{id}", NeedsKey, (*Server).storedResponse},
 		{http.MethodDelete, "/responses/{id}", NeedsKey, (*Server).deleteResponse},

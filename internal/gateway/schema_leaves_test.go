@@ -30,6 +30,8 @@ const (
 	answered fate = "answered"
 	// booked: it goes to the books. The evidence is a piece of the record.
 	booked fate = "booked"
+	// header: it stands in a header of AWS's. The evidence is that line.
+	header fate = "header"
 	// implied: the schema has one value for it, and it says nothing that its neighbours do not. There is no evidence: the
 	// request without it is the same.
 	implied fate = "implied"
@@ -236,7 +238,17 @@ func (g *listener) checkLeaf(t *testing.T, path, body string, want fate, evidenc
 		if err := json.Unmarshal([]byte(with.upstream), &sent); err != nil || string(sent.Fields[path]) != evidence {
 			t.Errorf("AWS gets %s, %v", with.upstream, err)
 		}
+	case header:
+		if !strings.Contains(with.header, evidence) {
+			t.Errorf("AWS gets the headers %s", with.header)
+		}
 	case refused:
+		if g.path == "/v1/messages" { // it names the member in its message
+			if with.status != 400 || !strings.Contains(with.answer, `"invalid_request_error","message":"`+evidence) || with.upstream != "" {
+				t.Errorf("%d %s, AWS got %q", with.status, with.answer, with.upstream)
+			}
+			break
+		}
 		_, kind, param, code := errorOf(t, with.answer)
 		if with.status != 400 || kind != "invalid_request_error" || param != evidence || with.upstream != "" {
 			t.Errorf("%d %s, AWS got %q", with.status, with.answer, with.upstream)
@@ -277,31 +289,33 @@ func lostPaths(header string) []string {
 
 // outcome is all that one request did.
 type outcome struct {
-	status                         int
-	upstream, answer, loss, record string
+	status                                 int
+	upstream, answer, loss, record, header string
 }
 
 // listener is a gateway before an upstream that remembers what it was sent, and says what it is told to.
 type listener struct {
 	*rig
-	// path is the endpoint that requests go to.
-	path          string
 	plain, stream string
+	// path and header are the client's; Chat Completions and the key by default.
+	path   string
+	header http.Header
 
-	mu   sync.Mutex // guards sent, since calls may come side by side
-	sent string
+	mu         sync.Mutex // guards what follows, since calls may come side by side
+	sent       string
+	sentHeader http.Header
 }
 
 func newListener(t *testing.T, model string) *listener {
 	t.Helper()
-	l := &listener{path: "/v1/chat/completions", plain: plainAnswer, stream: plainStream}
+	l := &listener{plain: plainAnswer, stream: plainStream, path: "/v1/chat/completions", header: bearer(testKey)}
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
 		l.mu.Lock()
-		l.sent = string(body)
+		l.sent, l.sentHeader = string(body), r.Header
 		l.mu.Unlock()
 		if strings.HasSuffix(r.URL.Path, "-stream") {
 			w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
@@ -324,10 +338,18 @@ metadata {"usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3},"metrics":{
 
 func (g *listener) outcome(t *testing.T, body string) outcome {
 	t.Helper()
-	g.sent = ""
-	resp, answer := g.post(g.path, body)
+	g.sent, g.sentHeader = "", nil
+	resp, answer := g.send(http.MethodPost, g.path, body, g.header)
 	record := g.books.next(t)
+	var own []string
+	for name, values := range g.sentHeader {
+		if strings.HasPrefix(name, "X-Amzn-Bedrock-") {
+			own = append(own, name+": "+values[0])
+		}
+	}
+	slices.Sort(own)
 	return outcome{
+		header: strings.Join(own, "\n"),
 		status: resp.StatusCode, upstream: g.sent, loss: resp.Header.Get("X-Outcrop-Loss"),
 		answer: ownID.ReplaceAllString(answer, ""),
 		record: fmt.Sprintf("user %s tags %v", record.User, record.Tags),
@@ -335,7 +357,7 @@ func (g *listener) outcome(t *testing.T, body string) outcome {
 }
 
 // ownID is what differs between the answers to equal requests.
-var ownID = regexp.MustCompile(`"(id":"(chatcmpl-|resp_|msg_|fc_|rs_|ctc_|lsh_)[^"]*"|created": ?\d+|created_at": ?\d+)`)
+var ownID = regexp.MustCompile(`"(id":"(chatcmpl-|resp_|msg_|fc_|rs_|ctc_|lsh_)[^"]*"|request_id":"[^"]*"|created": ?\d+|created_at": ?\d+)`)
 
 // withoutLeaf returns body without what stands at path, its members sorted.
 func withoutLeaf(t *testing.T, body, path string) string {

@@ -88,6 +88,9 @@ type anthropicRequest struct {
 		Type         string
 		BudgetTokens int `json:"budget_tokens"`
 	}
+	OutputConfig struct {
+		Format struct{ Schema json.RawMessage }
+	} `json:"output_config"`
 }
 
 // anthropicContent is a text or a list of blocks; here always a list.
@@ -114,11 +117,22 @@ type anthropicBlock struct {
 	ToolUseID                             string           `json:"tool_use_id"`
 	Content                               anthropicContent // of a tool result
 	CacheControl                          *cacheMark       `json:"cache_control"`
-	Source                                struct {
-		Type      string
-		MediaType string `json:"media_type"`
-		Data      string
+	Source                                anthropicSource
+}
+
+// anthropicSource is where media comes from; of what a search found it is an address, which says nothing here.
+type anthropicSource struct {
+	Type      string
+	MediaType string `json:"media_type"`
+	Data      string
+}
+
+func (s *anthropicSource) UnmarshalJSON(raw []byte) error {
+	if raw = bytes.TrimSpace(raw); len(raw) > 0 && raw[0] == '"' {
+		return nil
 	}
+	type plain anthropicSource
+	return json.Unmarshal(raw, (*plain)(s))
 }
 
 func (anthropicMessages) read(model string, body []byte) (*prompt, *apiError) {
@@ -226,6 +240,7 @@ func (req *anthropicRequest) prompt(model string) *prompt {
 		model: model, meter: newMeter(model), maxTokens: req.MaxTokens, stops: req.StopSequences, choice: "auto", signed: true,
 		thinking: req.Thinking.Type == "enabled" || req.Thinking.Type == "adaptive",
 	}
+	p.format = req.OutputConfig.Format.Schema
 	for _, t := range req.Tools {
 		p.tools = append(p.tools, tool{name: t.Name, schema: t.InputSchema})
 		p.meter.text(t.Name)

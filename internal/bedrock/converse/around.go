@@ -94,13 +94,13 @@ func (e *encoder) conversationStays() bool {
 		return false
 	}
 	last := &msgs[len(msgs)-1]
-	if last.Role == llm.RoleAssistant && (e.req.Policy.UserContinue != nil || e.req.Policy.Modify) {
+	if last.Role == llm.RoleAssistant && !last.Prefix && (e.req.Policy.UserContinue != nil || e.req.Policy.Modify) {
 		return false
 	}
 	var open []string // calls of the last message
 	for i := range msgs {
 		m := &msgs[i]
-		if m.Role == llm.RoleSystem || len(m.Blocks) == 0 || len(open) > 0 && m.Role == llm.RoleAssistant {
+		if m.Role == llm.RoleSystem && (!e.m.midSystem || len(open) > 0) || len(m.Blocks) == 0 || len(open) > 0 && m.Role == llm.RoleAssistant {
 			return false
 		}
 		var next []string

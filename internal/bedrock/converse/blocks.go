@@ -174,6 +174,10 @@ func (e *encoder) other(b *llm.Block, p llm.Path) {
 		e.refuse(p.String(), "not a content block")
 		return
 	}
+	if e.isForeign(b) {
+		e.req.Lose(p.String(), "unsupported")
+		return
+	}
 	e.begin()
 	if b.Kind == llm.BlockCitations {
 		e.dst = append(e.dst, `{"citationsContent":`...)
@@ -182,6 +186,11 @@ func (e *encoder) other(b *llm.Block, p llm.Path) {
 		return
 	}
 	e.dst = append(e.dst, b.Raw...)
+}
+
+// isForeign reports whether a block is one of Claude's own API, which no other body has.
+func (e *encoder) isForeign(b *llm.Block) bool {
+	return b.Kind == llm.BlockOther && !e.m.isAnthropic() && onlyKey(b.Raw) == "anthropic"
 }
 
 // isUnsentThought reports whether reasoning of the history stays here: only Claude takes it back, and only signed.

@@ -86,7 +86,7 @@ func (e *encoder) isSilent(m *llm.Message) bool {
 	}
 	for i := range m.Blocks {
 		b := &m.Blocks[i]
-		if !isBlankText(b) && !e.isUnsentThought(b) {
+		if !isBlankText(b) && !e.isUnsentThought(b) && !e.isForeign(b) {
 			return false
 		}
 	}

@@ -70,6 +70,7 @@ const (
 const paramEffort = "reasoning_effort"
 
 func (e *encoder) planThinking() {
+	e.planAgentEffort()
 	if raw := e.req.Thinking; len(raw) > 0 && string(raw) != "null" {
 		if e.readThinking(raw) {
 			e.fitBudget()
@@ -159,7 +160,11 @@ func (e *encoder) readThinking(raw []byte) bool {
 	t := &e.think
 	if e.m.reasoning != reasoningClaude && (e.m.known || e.m.family != familyOther) {
 		t.rest = nil
-		if kind != "disabled" {
+		switch {
+		case kind == "disabled":
+		case e.fromMessages():
+			e.thinkByEffort(budget)
+		default:
 			e.unsupported("thinking")
 		}
 		return false
@@ -287,9 +292,12 @@ func (e *encoder) dropThinking(why string) {
 func (e *encoder) planOutputConfig() {
 	f := &e.fields
 	if f.claudeOutput != nil && (!isObject(f.claudeOutput) || e.m.known && !e.m.outputEffort) {
-		if !isObject(f.claudeOutput) {
+		switch {
+		case !isObject(f.claudeOutput):
 			e.refuse("output_config", "output_config must be an object")
-		} else {
+		case e.fromMessages(): // every request of an agent's has it
+			e.req.Lose("output_config", "unsupported")
+		default:
 			e.unsupported("output_config")
 		}
 		f.claudeOutput = nil

@@ -73,8 +73,7 @@ func (e *encoder) planToolList() int {
 		case tool.Type != "" && e.isAnthropicTool(tool.Type):
 			t.anthropic++
 		case tool.Type != "":
-			e.req.Lose(toolParam(i, ""), "unsupported")
-			e.dropTool(i)
+			e.planServerTool(i)
 		case tool.Name == "":
 			e.refuse(toolParam(i, ".function.name"), "a tool needs a name")
 		default:
@@ -304,8 +303,10 @@ func anthropicToolName(kind string) string {
 
 // bareToolSearch is Bedrock's name of such a tool: Anthropic's without its date.
 func bareToolSearch(kind string) string {
-	bare := strings.TrimRight(kind, "0123456789")
-	return strings.TrimSuffix(bare, "_")
+	if at := len(kind) - len("_20251119"); at > 0 && kind[at] == '_' && strings.Trim(kind[at+1:], "0123456789") == "" {
+		return kind[:at]
+	}
+	return kind // tool_search_tool_bm25 ends in digits, too
 }
 
 // anthropicToolBeta is the feature flag that goes with a tool type's date.

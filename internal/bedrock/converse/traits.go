@@ -43,7 +43,7 @@ type traits struct {
 	noSampling, noTopPBesideTemperature, noStop            bool
 	effortIsPlain, noLookaround                            bool
 	noCache, noCacheInTools, noTTL5m, noTTL1h              bool
-	noResultImages, thinkTags                              bool
+	noResultImages, thinkTags, midSystem                   bool
 	native, nativeWhenThinking, outputEffort, effortIsBeta bool
 
 	reasoning        reasoningKind
@@ -158,6 +158,8 @@ func (t *traits) readCaps(m *catalog.Model) {
 			t.noSampling = true
 		case "!regex_lookaround":
 			t.noLookaround = true
+		case "mid_system":
+			t.midSystem = true
 		case "!tool_result_images":
 			t.noResultImages = true
 		case "!cache", "!cache_breakpoint":

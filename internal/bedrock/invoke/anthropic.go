@@ -115,6 +115,8 @@ func (e *encoder) anthropicBlock(b *block) {
 		e.anthropicResult(b.value)
 	case "searchResult":
 		e.anthropicSearchResult(b.value)
+	case "anthropic": // the client's own
+		e.dst = append(e.dst, b.value[:bytes.LastIndexByte(b.value, '}')]...)
 	case "json":
 		e.dst = append(e.dst, `{"type":"text","text":`...)
 		e.dst = llm.AppendString(e.dst, string(jsonscan.AppendCompact(nil, b.value)))

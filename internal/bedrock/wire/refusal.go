@@ -14,8 +14,8 @@ type Refusal struct {
 	Betas []string
 	// Schema says that the schema of a structured answer was refused, Strict that the strictness of tools was.
 	Schema, Strict bool
-	// Converse says that the model cannot be called through Converse at all.
-	Converse bool
+	// Converse says that the model cannot be called through Converse at all, CountTokens that its tokens cannot be counted.
+	Converse, CountTokens bool
 }
 
 // RefusalOf reads err, which answered a request with the feature flags betas. It is zero for errors other than a
@@ -30,6 +30,7 @@ func RefusalOf(err error, betas []string) Refusal {
 	for i := range refusals {
 		if p := &refusals[i]; standsIn(lower, p.word) && hasAny(lower, p.fault) {
 			r.Schema, r.Strict, r.Converse = r.Schema || p.schema, r.Strict || p.strict, r.Converse || p.converse
+			r.CountTokens = r.CountTokens || p.countTokens
 		}
 	}
 	if !hasAny(lower, flagFaults) {
@@ -53,6 +54,7 @@ type refusalPhrase struct {
 	word                     string
 	fault                    []string
 	schema, strict, converse bool
+	countTokens              bool
 	// sample is a message that AWS or a model behind it sends.
 	sample string
 }
@@ -60,6 +62,7 @@ type refusalPhrase struct {
 var refusals = []refusalPhrase{
 	{word: "converse", fault: []string{"doesn't support", "does not support", "not supported"}, converse: true, sample: "The model that you provided doesn't support Converse."},
 	{word: "this action doesn't support the model", converse: true, sample: "This action doesn't support the model that you provided. Try again with a supported text or chat model."},
+	{word: "counting tokens", fault: []string{"doesn't support", "does not support"}, countTokens: true, sample: "The provided model doesn't support counting tokens."},
 	{word: "schema is too complex", schema: true, strict: true, sample: "The model returned the following errors: Schema is too complex for compilation."},
 	{word: "output_config.format", schema: true, sample: "The model returned the following errors: output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"},
 	{word: "outputconfig", schema: true, sample: "This model doesn't support the outputConfig field. Remove outputConfig and try again."},

@@ -187,6 +187,7 @@ func (d *decoder) place(p *part) error {
 		if err := p.source.place(&b, p); err != nil {
 			return err
 		}
+		d.relabel(&p.source, &b)
 	}
 	d.blocks = append(d.blocks, b)
 	return nil

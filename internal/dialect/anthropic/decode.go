@@ -142,7 +142,10 @@ func (d *decoder) member(key []byte) error {
 	case "tool_choice":
 		err = d.toolChoice()
 	case "thinking":
-		r.Thinking, err = d.Raw(name)
+		if r.Thinking, err = d.Raw(name); jsonscan.Text(jsonscan.Member(r.Thinking, "type")) == "between_tools" { // Claude decides by itself when
+			r.Thinking = []byte(`{"type":"adaptive"}`)
+			r.Lose("thinking.type", "adaptive")
+		}
 	case "metadata":
 		err = d.metadata()
 	case "service_tier":

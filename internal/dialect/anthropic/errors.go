@@ -53,6 +53,9 @@ func AppendError(dst []byte, e *llm.Error, requestID string) []byte {
 	if e.Kind == llm.KindContextWindow && !strings.Contains(strings.ToLower(message), tooLong) {
 		message = tooLong + ": " + message
 	}
+	if e.Param != "" && !strings.Contains(message, e.Param) { // there is no other place for it
+		message = e.Param + ": " + message
+	}
 	if e.Hint != "" {
 		message = strings.TrimRight(message, "\n") + "\n\n" + e.Hint
 	}

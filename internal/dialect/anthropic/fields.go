@@ -45,13 +45,16 @@ var fields = map[string]map[string]fate{
 		"anthropic_version": silent,                          // Bedrock has one of its own
 		"speed":             dropped, "diagnostics": dropped, // faster hardware, and reports of cache misses
 		"container": refused, "mcp_servers": refused, // run by Anthropic
-		"inference_geo":   refused,                            // the model's name says it here: us., eu., …
-		"user_profile_id": refused, "fallbacks_from": refused, // of Anthropic's own accounts
+		"inference_geo":   refused, // the model's name says it here: us., eu., …
+		"user_profile_id": dropped, // of Anthropic's own accounts
+		"workspace_id":    dropped, "billing_policy": dropped, "fallback_credit_token": dropped,
+		"compaction": dropped, // context_management asks for the same, and Bedrock has it
+		"thread":     refused, // a conversation that Anthropic keeps
 	},
 	objMessage: {
 		"role": mapped, "content": mapped,
 		"id": silent, "type": silent, "model": silent, "stop_reason": silent, "stop_sequence": silent, "stop_details": silent, "usage": silent,
-		"container": silent, "context_management": silent, "diagnostics": silent, // a whole answer, sent back
+		"container": silent, "context_management": silent, "diagnostics": silent, "output_config": dropped, // a whole answer, sent back
 	},
 	objCache: {"type": mapped, "ttl": mapped, "scope": dropped}, // the scope is that of Anthropic's own organisations
 	objTool: {
@@ -66,8 +69,8 @@ var fields = map[string]map[string]fate{
 	objSource:       {"type": mapped, "media_type": mapped, "data": mapped, "url": mapped, "content": mapped, "file_id": mapped},
 	objThinking:     {"type": mapped, "thinking": mapped, "signature": mapped},
 	objRedacted:     {"type": mapped, "data": mapped},
-	objToolUse:      {"type": mapped, "id": mapped, "name": mapped, "input": mapped, "cache_control": mapped, "caller": dropped, "toolUseResult": silent},
-	objToolResult:   {"type": mapped, "tool_use_id": mapped, "content": mapped, "is_error": mapped, "cache_control": mapped},
+	objToolUse:      {"type": mapped, "id": mapped, "name": mapped, "input": mapped, "cache_control": mapped, "caller": dropped, "toolset_name": dropped, "toolUseResult": silent},
+	objToolResult:   {"type": mapped, "tool_use_id": mapped, "content": mapped, "is_error": mapped, "cache_control": mapped, "toolset_name": dropped},
 	objSearchResult: {"type": mapped, "source": mapped, "title": mapped, "content": mapped, "citations": mapped, "cache_control": mapped},
 }
 

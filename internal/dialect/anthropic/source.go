@@ -13,6 +13,8 @@ import (
 type source struct {
 	kind, mime, url string
 	data            llm.Text
+	// label is where media_type stands.
+	label llm.Span
 	// content is a document that the client has cut into pieces, joined.
 	content llm.Text
 }
@@ -27,7 +29,7 @@ func (d *decoder) source(f *source, path string) error {
 		case "type":
 			f.kind, err = d.Word("type")
 		case "media_type":
-			f.mime, err = d.Word("media_type")
+			f.label, err = d.span(func() (err error) { f.mime, err = d.Word("media_type"); return err })
 		case "data":
 			f.data, err = d.Text("data")
 		case "url":
@@ -62,6 +64,16 @@ func (d *decoder) pieces() (llm.Text, error) {
 		joined = append(joined, inner...)
 	}
 	return llm.RawText(joined), nil
+}
+
+// relabel sets right what an image is said to be: its bytes are trusted before its label, and Claude refuses one that lies.
+func (d *decoder) relabel(f *source, b *llm.Block) {
+	if b.Kind != llm.BlockImage || f.label.IsEmpty() || b.Media.Base64.IsEmpty() {
+		return
+	}
+	if mime := "image/" + b.Media.Format; f.mime != mime {
+		d.insertCut(llm.Cut{Span: f.label, With: `"` + mime + `"`})
+	}
 }
 
 func badMedia(param, message string) *llm.Error {
@@ -121,14 +133,14 @@ func (f *source) inline(b *llm.Block, kind string) error {
 	m := b.Media
 	m.Base64 = llm.RawText(content)
 	format, known := media.SniffBase64(content)
-	if !known || kind != objImage && format.Kind == llm.BlockImage {
-		format, known = media.ByMIME(f.mime)
-	}
-	switch {
-	case !known:
-		return badMedia("source", "source is not an "+kind+" in a format that Bedrock takes")
-	case kind == objImage && format.Kind != llm.BlockImage:
-		return badMedia("source", "source is not an image: its content begins like no png, jpeg, gif or webp file")
+	if kind == objImage {
+		if !known || format.Kind != llm.BlockImage {
+			return badMedia("source", "source is not an image: its content begins like no png, jpeg, gif or webp file")
+		}
+	} else if !known || format.Kind != llm.BlockDocument {
+		if format, known = media.ByMIME(f.mime); !known {
+			return badMedia("source", "source is not a document in a format that Bedrock takes")
+		}
 	}
 	b.Kind, m.Format = format.Kind, format.Name
 	return nil

@@ -101,7 +101,9 @@ func (e *Events) Append(dst []byte, ev *llm.Event) []byte {
 func (e *Events) native(dst []byte, ev *llm.Event) []byte {
 	name := names[ev.Kind]
 	if name == "" {
-		name = jsonscan.Text(jsonscan.Member(ev.Native, "type"))
+		if name = jsonscan.Text(jsonscan.Member(ev.Native, "type")); !isEventName(name) {
+			return dst // no event of Anthropic's: its name could end the line
+		}
 	}
 	dst = append(append(append(dst, "event: "...), name...), "\ndata: "...)
 	if ev.Kind == llm.EventStart {
@@ -110,6 +112,15 @@ func (e *Events) native(dst []byte, ev *llm.Event) []byte {
 		dst = append(dst, ev.Native...)
 	}
 	return append(dst, "\n\n"...)
+}
+
+func isEventName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c != '_' && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // named copies a message_start with the client's name of the model.
