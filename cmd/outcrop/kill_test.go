@@ -268,7 +268,7 @@ func settle(t *testing.T, config, dir string) {
 // nothing, so that all rows of the round are in the log alone when the gateway dies. make killtest runs it at full size.
 func TestKilledAtAnyMomentTheGatewayLosesNoRowAndCountsNoneTwice(t *testing.T) {
 	rounds, requests := fromEnv(t, "OUTCROP_KILL_ROUNDS", 10), fromEnv(t, "OUTCROP_KILL_REQUESTS", 1500)
-	seed := uint64(fromEnv(t, "OUTCROP_KILL_SEED", 1)) //nolint:gosec // positive
+	seed := uint64(fromEnv(t, "OUTCROP_KILL_SEED", 1))
 	bedrock := sim.New(sim.Options{RecordLimit: 1})
 	upstream, err := bedrock.Start()
 	if err != nil {
@@ -276,7 +276,7 @@ func TestKilledAtAnyMomentTheGatewayLosesNoRowAndCountsNoneTwice(t *testing.T) {
 	}
 	defer bedrock.Close()
 	dir, config := t.TempDir(), write(t, killConfig(upstream, ""))
-	c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(seed, 7))} //nolint:gosec // a load, repeatable
+	c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(seed, 7))}
 	each := requests / rounds
 	for round := range rounds {
 		p := launch(t, "--config", config, "--data-dir", dir)
@@ -315,7 +315,7 @@ func TestTwoGatewaysOnOneFolder(t *testing.T) {
 	one := launch(t, "--config", config, "--data-dir", dir)
 	two := launch(t, "--config", config, "--data-dir", dir)
 	unlock := lock(t, dir)
-	c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // a load, repeatable
+	c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(1, 2))}
 	var both sync.WaitGroup
 	both.Go(func() { c.storm(one, "one", 60) })
 	both.Go(func() { c.storm(two, "two", 60) })
