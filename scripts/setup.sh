@@ -5,7 +5,7 @@
 #
 #   lint    golangci-lint, gofumpt and govulncheck, built into .cache/bin
 #   compat  Python and Node.js, a virtual environment and node_modules with the pinned clients, both for test/compat
-#   servers a Valkey or Redis server, which the Go tests start
+#   servers a Valkey or Redis server and a Postgres server, which the Go tests start
 #   all     everything (the default)
 #
 # Programs of the system (a C compiler for the race detector, Python, Node.js) come from Debian's packages when they are
@@ -139,6 +139,7 @@ old_part() {
 
 servers() {
 	command -v valkey-server >/dev/null || command -v redis-server >/dev/null || debian "a Redis server (for the tests of several replicas)" redis-server
+	command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || debian "a Postgres server (for the tests of what several replicas share)" postgresql
 }
 
 curl_part() { command -v curl >/dev/null || debian "curl (for the lines that the demo prints)" curl; }

@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
-	"github.com/outcrop-ai/outcrop/internal/store/sqlite"
 )
 
 const ledgerUsage = `outcrop ledger COMMAND
@@ -50,7 +49,7 @@ func verifyLedger(ctx context.Context, args []string, s stdio, lookup env) error
 		return err
 	}
 	database, log := places(c, o.folder())
-	store, err := sqlite.OpenReadOnly(ctx, database)
+	store, err := database.view(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,9 +58,9 @@ func verifyLedger(ctx context.Context, args []string, s stdio, lookup env) error
 		return err
 	}
 	if asJSON {
-		err = printVerificationJSON(s.out, v, log, database)
+		err = printVerificationJSON(s.out, v, log, store.Name())
 	} else {
-		printVerification(s.out, v, log, database)
+		printVerification(s.out, v, log, store.Name())
 	}
 	if err == nil && !v.Sound() {
 		return finding{"the ledger is not sound"}

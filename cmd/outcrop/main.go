@@ -8,6 +8,7 @@
 //	outcrop doctor --config config.yaml [--call] [--json]
 //	outcrop explain --config config.yaml request.json
 //	outcrop ledger verify [--config config.yaml] [--data-dir D] [--json]
+//	outcrop migrate --config config.yaml
 //	outcrop sim [--port 4566]
 //	outcrop version
 //	outcrop help
@@ -63,6 +64,8 @@ const usage = `Outcrop is an LLM gateway for AWS Bedrock.
   outcrop explain --config FILE REQUEST.json
                                say what would be sent to AWS for a chat request, without sending it
   outcrop ledger verify        say whether the rows of all finished requests are in the log or the database
+  outcrop migrate --config FILE
+                               bring the schema of the configuration's database up to date, as every start does
   outcrop sim                  run the simulated Bedrock alone
   outcrop version              print the version
 
@@ -89,6 +92,8 @@ func run(ctx context.Context, args []string, s stdio, lookup env) int {
 		err = doctor(ctx, args, s, lookup)
 	case "explain":
 		err = explain(ctx, args, s, lookup)
+	case "migrate":
+		err = migrateDatabase(ctx, args, s, lookup)
 	case "ledger":
 		err = ledger(ctx, args, s, lookup)
 	case "version":
@@ -96,7 +101,7 @@ func run(ctx context.Context, args []string, s stdio, lookup env) int {
 	case "help":
 		fmt.Fprint(s.out, usage)
 	default:
-		known := []string{"serve", "demo", "sim", "check", "doctor", "explain", "ledger", "version", "help"}
+		known := []string{"serve", "demo", "sim", "check", "doctor", "explain", "ledger", "migrate", "version", "help"}
 		err = fmt.Errorf("there is no command %q%s; outcrop help lists them", command, didYouMean(command, known))
 	}
 	return exitCode(err, s.err)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/llm"
@@ -61,6 +62,25 @@ func (r *Record) fields(f *fields) {
 	f.time(45, &r.End)
 	f.whole(46, (*int64)(&r.Upstream))
 	f.whole(47, (*int64)(&r.Own))
+	f.text(48, &r.KeyAlias)
+	f.text(49, &r.UserID)
+	f.text(50, &r.TeamID)
+	f.text(51, &r.TeamAlias)
+	f.text(52, &r.OrganizationID)
+	f.text(53, &r.Session)
+	f.text(54, &r.IP)
+	f.raw(55, (*[]byte)(&r.Metadata))
+	f.text(56, &r.CacheKey)
+	f.truth(57, &r.CacheHit)
+	f.whole(58, (*int64)(&r.Lines.Input))
+	f.whole(59, (*int64)(&r.Lines.Output))
+	f.whole(60, (*int64)(&r.Lines.CacheRead))
+	f.whole(61, (*int64)(&r.Lines.CacheWrite5m))
+	f.whole(62, (*int64)(&r.Lines.CacheWrite1h))
+	f.whole(63, (*int64)(&r.Lines.Images))
+	f.whole(64, (*int64)(&r.Lines.Queries))
+	f.whole(65, (*int64)(&r.Lines.Made))
+	f.charges(66, &r.Charges)
 }
 
 // errRecord says that bytes are not a record.
@@ -253,6 +273,39 @@ func (f *fields) losses(n uint64, v *[]llm.Loss) {
 	}
 	for i := 0; i < len(flat); i += 2 {
 		*v = append(*v, llm.Loss{Path: flat[i], Why: flat[i+1]})
+	}
+}
+
+// charges writes a list of counters as texts: scope, id, period, scope, id, period.
+func (f *fields) charges(n uint64, v *[]Charge) {
+	var flat []string
+	if f.writing {
+		for _, c := range *v {
+			flat = append(flat, c.Scope, c.ID, strconv.FormatInt(c.Period, 10))
+		}
+	}
+	f.texts(n, &flat)
+	if f.writing {
+		return
+	}
+	if f.bad = f.bad || len(flat)%3 != 0; f.bad {
+		return
+	}
+	for i := 0; i < len(flat); i += 3 {
+		period, err := strconv.ParseInt(flat[i+2], 10, 64)
+		if f.bad = err != nil; f.bad {
+			return
+		}
+		*v = append(*v, Charge{Scope: flat[i], ID: flat[i+1], Period: period})
+	}
+}
+
+// raw writes bytes.
+func (f *fields) raw(n uint64, v *[]byte) {
+	text := string(*v)
+	f.text(n, &text)
+	if !f.writing && text != "" {
+		*v = []byte(text)
 	}
 }
 

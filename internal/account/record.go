@@ -1,6 +1,7 @@
 package account
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,6 +25,16 @@ type Record struct {
 	// KeyHash is the caller's [Caller.KeyHash]; User is the end user that the client named; Tags are the request's tags.
 	KeyHash, User string
 	Tags          []string
+	// KeyAlias is the name of the caller's key; UserID, TeamID and OrganizationID say whose it is, TeamAlias is the team's
+	// name. All are empty where that is not known.
+	KeyAlias, UserID, TeamID, TeamAlias, OrganizationID string
+	// Session is the client's name for the conversation; IP the address that it called from, kept only where the
+	// configuration says so; Metadata is a JSON object that the client wants to find in the row.
+	Session, IP string
+	Metadata    json.RawMessage
+	// CacheKey is the name of the answer in the cache of answers, CacheHit says that it came from there.
+	CacheKey string
+	CacheHit bool
 
 	// Asked is the model as the client named it, Group the model group that answers to the name, Deployment the id of
 	// the deployment that was chosen. Model is the id in AWS's URL, Region the AWS region, Route the Bedrock API
@@ -40,6 +51,10 @@ type Record struct {
 	Cost                   int64
 	CostKnown              bool
 	PriceKey, PriceVersion string
+	// Lines are the parts of Cost by what was paid for; after a discount or with a margin they are those before it.
+	Lines Lines
+	// Charges are the counters of spend that Cost is added to when the row is written.
+	Charges []Charge
 
 	// Status is the HTTP status that the client got, 0 when it got none.
 	Status int

@@ -403,7 +403,8 @@ type GeneralSettings struct {
 	// PermitWeakMasterKey allows a listener that is reachable from outside to run without a master key, or with a
 	// publicly known one. Default: false, or the variable LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY.
 	PermitWeakMasterKey bool `yaml:"dangerously_permit_weak_or_unset_master_key"`
-	// DatabaseURL says where keys and spend are kept: sqlite:PATH. Default: a SQLite file beside the configuration.
+	// DatabaseURL says where keys and spend are kept: sqlite:PATH, or postgresql://USER:PASSWORD@HOST/DATABASE, which several
+	// replicas share (docs/spend.md). Default: the variable DATABASE_URL, else a SQLite file beside the configuration.
 	DatabaseURL secret.Secret `yaml:"database_url"`
 	// LedgerDir is the folder of the log in which the rows of finished requests are safe until the database has them, see
 	// docs/ledger.md. Default: beside the database's file, with .wal in place of .db; else outcrop.wal in the data directory.
@@ -417,6 +418,11 @@ type GeneralSettings struct {
 	// second, or before each answer's end. A crash of the machine may cost the rows since; that of the gateway costs none
 	// in any case. Default: interval.
 	LedgerSync LedgerSync `yaml:"ledger_sync" check:"ledger-sync"`
+	// SpendRetention is how long rows of the book of calls are kept ("30d"); sums for reports are kept for ever. Default: for
+	// ever.
+	SpendRetention time.Duration `yaml:"maximum_spend_logs_retention_period" check:"not-negative"`
+	// SpendRetentionInterval is how often rows that are too old are removed. Default: 1 day.
+	SpendRetentionInterval time.Duration `yaml:"maximum_spend_logs_retention_interval" check:"positive"`
 	// CoordinationRedis is the Valkey or Redis server through which several replicas of the gateway share what they know of
 	// deployments: use of quotas, and which are left alone. Default: the variables REDIS_URL, or REDIS_HOST, REDIS_PORT and
 	// REDIS_PASSWORD; else none, and each replica decides by itself.

@@ -152,6 +152,12 @@ func TestDefaultConfig(t *testing.T) {
 
 	c, _ = Default(vars("LITELLM_MASTER_KEY", "sk-a", "OUTCROP_MASTER_KEY", "sk-b"))
 	equal(t, c.GeneralSettings.MasterKey.Reveal(), "sk-b")
+	c, problems = Default(vars("DATABASE_URL", "postgres://u:p@h/db"))
+	equal(t, c.GeneralSettings.DatabaseURL.Reveal(), "postgres://u:p@h/db")
+	equal(t, len(problems), 0)
+	c, problems = Default(vars("DATABASE_URL", "mysql://u:CANARY@h/db"))
+	equal(t, c.GeneralSettings.DatabaseURL.IsSet(), false)
+	equal(t, problems[0].Message, "environment variable DATABASE_URL has no effect: it begins neither with sqlite: nor with postgresql://")
 	_, problems = Default(vars("GRACEFUL_SHUTDOWN_TIMEOUT", "soon"))
 	equal(t, problems[0].Message, "environment variable GRACEFUL_SHUTDOWN_TIMEOUT must be seconds")
 }

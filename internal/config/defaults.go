@@ -95,6 +95,7 @@ func (c *Config) fill() {
 	r.ConnectTimeout = cmp.Or(r.ConnectTimeout, defaultConnectTimeout)
 	g.OnClientDisconnect = cmp.Or(g.OnClientDisconnect, Cancel)
 	g.GracefulShutdownTimeout = cmp.Or(g.GracefulShutdownTimeout, defaultShutdownTimeout)
+	g.SpendRetentionInterval = cmp.Or(g.SpendRetentionInterval, 24*time.Hour)
 	if g.MaxRequestSizeMB <= 0 {
 		g.MaxRequestSizeMB = defaultMaxRequestSizeMB
 	}

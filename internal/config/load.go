@@ -180,6 +180,13 @@ func (l *loader) fromEnvironment(c *Config, at Pos) {
 			g.MasterKey = secret.New(v)
 		}
 	}
+	if v, ok := l.lookup("DATABASE_URL"); ok && v != "" && !g.DatabaseURL.IsSet() {
+		if isDatabaseURL(v) {
+			g.DatabaseURL = secret.New(v)
+		} else { // of another program, perhaps
+			l.warnf(at, "", "environment variable DATABASE_URL has no effect: it begins neither with sqlite: nor with postgresql://")
+		}
+	}
 	flag := func(name string, dst *bool) {
 		if v, ok := l.lookup(name); ok && v != "" {
 			b, ok := truth(&node{kind: kindString, text: v})

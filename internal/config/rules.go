@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/outcrop-ai/outcrop/internal/secret"
 )
 
 var (
@@ -36,8 +34,8 @@ var (
 	ledgerSyncs = []string{"none", "interval", "always"}
 	// templates are the ways in which a conversation becomes one text.
 	templates = []string{"llama2", "llama3", "llama4", "chatml", "r1", "mistral"}
-	// schemes are the beginnings of database URLs that mean Postgres.
-	schemes = []string{"postgres://", "postgresql://"}
+	// schemes are the beginnings of database URLs.
+	schemes = []string{"sqlite:", "postgres://", "postgresql://"}
 
 	regionShape = regexp.MustCompile(`^[a-z0-9-]+$`)
 	// roleShape is an IAM role's ARN: IAM User Guide, "IAM identifiers".
@@ -270,17 +268,14 @@ func (l *loader) general(n *node, g *GeneralSettings) {
 	if key := n.present("master_key"); key != nil && !g.MasterKey.IsSet() && key.kind == kindString && key.text == "" {
 		l.errorf(key.at, "general_settings.master_key", "master_key is empty; leave the line out to run without one")
 	}
-	if db := n.present("database_url"); db != nil && g.DatabaseURL.IsSet() {
-		at, path, text := db.at, "general_settings.database_url", g.DatabaseURL.Reveal()
-		switch {
-		case slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(text, s) }):
-			l.warnf(at, path, "Outcrop does not have Postgres yet: SQLite is used")
-			g.DatabaseURL = secret.Secret{}
-		case strings.HasPrefix(text, "sqlite:"):
-		default:
-			l.errorf(at, path, "database_url must begin with sqlite: or postgresql://")
-		}
+	if db := n.present("database_url"); db != nil && g.DatabaseURL.IsSet() && !isDatabaseURL(g.DatabaseURL.Reveal()) {
+		l.errorf(db.at, "general_settings.database_url", "database_url must begin with sqlite: or postgresql://")
 	}
+}
+
+// isDatabaseURL reports whether a text names a database of a kind that there is.
+func isDatabaseURL(text string) bool {
+	return slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(text, s) })
 }
 
 // crossCheck checks what refers from one section to another.

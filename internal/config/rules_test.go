@@ -67,8 +67,7 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 	f(model("ssl_verify: [x]"), "config.yaml:5:19: error: ssl_verify must be a string, not a list")
 	f("guardrails: [{guardrail_name: x}]\n"+model("rpm: 1"),
 		"config.yaml:1:1: warning: Outcrop does not have guardrails in the configuration: there are no gateway guardrails, policies or prompt stores yet; guardrailConfig in litellm_params works")
-	f(inSection("general_settings", "database_url: postgresql://u:p@h/db"),
-		"config.yaml:3:17: warning: Outcrop does not have Postgres yet: SQLite is used")
+	f(inSection("general_settings", "database_url: postgresql://u:p@h/db"))
 	f(inSection("general_settings", "database_url: sqlite:/data/outcrop.db"))
 	f(inSection("general_settings", "database_url: mysql://h/db"),
 		"config.yaml:3:17: error: database_url must begin with sqlite: or postgresql://")

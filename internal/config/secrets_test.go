@@ -62,7 +62,6 @@ func TestNoProblemQuotesASecret(t *testing.T) {
 		model("litellm_credential_name: os.environ/S", "input_cost_per_token: os.environ/S", "temperature: os.environ/S"),
 		model("extra_headers: {Authorization: CANARY-hunter2, Host: CANARY-hunter2, x-a: [CANARY-hunter2]}", "api_key: CANARY-hunter2"),
 		inSection("general_settings", "database_url: mysql://u:CANARY-hunter2@h/db", "master_key: {a: CANARY-hunter2}", "litellm_key_header_name: os.environ/BAD"),
-		inSection("general_settings", "database_url: postgresql://u:CANARY-hunter2@h/db"),
 		inSection("router_settings", "routing_strategy: os.environ/S", "model_group_alias: {a: os.environ/S, b: {model: os.environ/S}}"),
 		"model_list: [{model_name: m, litellm_params: {model: os.environ/BAD, custom_llm_provider: os.environ/S}}]",
 		"model_list: [{model_name: m, litellm_params: {model: os.environ/BAD}, model_info: {mode: os.environ/S}}]",

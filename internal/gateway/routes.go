@@ -28,7 +28,7 @@ type Route struct {
 
 // routeTable lists every route by its canonical path, which has no version in front nor a slash at its end.
 func routeTable() []Route {
-	return []Route{
+	return append([]Route{
 		{http.MethodPost, "/chat/completions", NeedsKey, (*Server).chat},
 		{http.MethodPost, "/completions", NeedsKey, (*Server).completion},
 		{http.MethodPost, "/messages", NeedsKey, (*Server).messages},
@@ -50,7 +50,7 @@ func routeTable() []Route {
 		{http.MethodGet, "/health/liveness", Open, (*Server).alive},
 		{http.MethodGet, "/health/readiness", Open, (*Server).ready},
 		{http.MethodGet, "/", NeedsKey, (*Server).home},
-	}
+	}, spendRoutes()...)
 }
 
 // canonical reduces the spellings of a path to the one in the route table. It returns the model that stands in the

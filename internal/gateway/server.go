@@ -19,6 +19,8 @@ type Options struct {
 	Engine *engine.Engine
 	Keys   *account.Keys
 	Logger *slog.Logger
+	// Spend reads the book; nil is that there is none.
+	Spend account.SpendReader
 	// MaxBody bounds request bodies, in bytes; 0 means 32 MiB.
 	MaxBody int64
 	// KeepAlive is the silence after which a stream gets a comment; 0 means 10 s.

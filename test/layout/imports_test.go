@@ -45,15 +45,19 @@ var mayImport = map[string][]string{
 		"llm", "internal/bedrock/identity", "internal/bedrock/wire", "internal/catalog", "internal/config", "internal/dialect/openai", "internal/engine",
 		"internal/router", "internal/secret",
 	},
-	"internal/store/valkey": {"internal/router"},
-	"internal/store/sqlite": {"llm", "internal/account", "internal/catalog", "internal/secret"},
-	"internal/sim":          {"internal/bedrock/wire", "internal/catalog"},
-	"cmd/outcrop":           {"llm", "internal/…"},
-	"bench":                 {"bench/…"},
-	"bench/baseline":        {},
-	"bench/load":            {},
-	"test/layout":           {},
-	"test/servers":          {},
+	"internal/store/valkey":     {"internal/router"},
+	"internal/store/relational": {"llm", "internal/account"},
+	"internal/store/sqlite":     {"internal/store/relational"},
+	"internal/store/postgres":   {"internal/store/relational"},
+	// The suite that both databases are held to.
+	"internal/store/storetest": {"llm", "internal/account", "internal/store/relational"},
+	"internal/sim":             {"internal/bedrock/wire", "internal/catalog"},
+	"cmd/outcrop":              {"llm", "internal/…"},
+	"bench":                    {"bench/…"},
+	"bench/baseline":           {},
+	"bench/load":               {},
+	"test/layout":              {},
+	"test/servers":             {},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/store/storetest"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -62,5 +63,17 @@ func BenchmarkOpen(b *testing.B) {
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkScale fills a million rows, once, and measures what is read of them: see docs/spend.md.
+func BenchmarkScale(b *testing.B) {
+	s, err := Open(context.Background(), filepath.Join(b.TempDir(), fileName))
+	if err != nil {
+		b.Fatal(err)
+	}
+	storetest.Scale(b, s)
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
 	}
 }

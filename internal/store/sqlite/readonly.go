@@ -3,17 +3,18 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
 )
 
 // OpenReadOnly opens a database that is there, to look at it: nothing in it changes, and whoever else has it open is not
 // in the way. It must have the schema that this Outcrop writes.
-func OpenReadOnly(ctx context.Context, path string) (*Store, error) {
-	fail := func(err error) (*Store, error) {
+func OpenReadOnly(ctx context.Context, path string) (*relational.Store, error) {
+	fail := func(err error) (*relational.Store, error) {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
 	if _, err := os.Stat(path); err != nil {
@@ -26,16 +27,5 @@ func OpenReadOnly(ctx context.Context, path string) (*Store, error) {
 		return fail(err)
 	}
 	db.SetMaxOpenConns(1)
-	steps, err := migrations()
-	if err != nil {
-		return fail(errors.Join(err, db.Close()))
-	}
-	var have int
-	if err := db.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM schema_version`).Scan(&have); err != nil {
-		return fail(errors.Join(err, db.Close()))
-	}
-	if have != len(steps) {
-		return fail(errors.Join(fmt.Errorf("it has schema version %d, this Outcrop reads %d", have, len(steps)), db.Close()))
-	}
-	return &Store{path: path, db: db}, nil
+	return relational.View(ctx, relational.Options{Write: db, Dialect: dialect(), Name: path})
 }

@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
 
@@ -20,42 +22,41 @@ var pragmas = []string{
 	"busy_timeout(5000)",
 	"journal_mode(WAL)",
 	"synchronous(FULL)",
-	"cache_size(-1024)",
+	"cache_size(-16384)",
 	"journal_size_limit(4194304)",
 	"temp_store(MEMORY)",
 	"trusted_schema(OFF)",
 }
 
-// Store is an open database. It is safe for concurrent use; its one connection takes calls in turn.
-type Store struct {
-	path   string
-	db     *sql.DB
-	insert *sql.Stmt
+// dialect is what SQLite's SQL has of its own. One INSERT takes one row: the driver looks for each parameter among all.
+func dialect() relational.Dialect {
+	return relational.Dialect{Name: "sqlite", MaxRows: 1, Prepared: true, Detached: true}
 }
+
+// readers is how many connections read beside the one that writes.
+const readers = 2
 
 // Open opens the database file and brings its schema up to date. The file is made if there is none, for its owner alone;
 // its directory must exist, and SQLite keeps two more files beside it while it is open. Several processes may have one
 // file open: a writer waits up to 5 s for another.
-func Open(ctx context.Context, path string) (*Store, error) {
-	fail := func(err error) (*Store, error) {
+func Open(ctx context.Context, path string) (*relational.Store, error) {
+	fail := func(err error) (*relational.Store, error) {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
 	if err := prepareFile(path); err != nil {
 		return fail(err)
 	}
-	db, err := sql.Open("sqlite", dsn(path))
+	write, err := sql.Open("sqlite", dsn(path, "immediate"))
 	if err != nil {
 		return fail(err)
 	}
-	db.SetMaxOpenConns(1) // one writer; a second connection would have a cache of its own
-	s := &Store{path: path, db: db}
-	if err := migrate(ctx, db); err != nil {
-		return fail(errors.Join(err, db.Close()))
+	write.SetMaxOpenConns(1) // one writer; a second connection would have a cache of its own
+	read, err := sql.Open("sqlite", dsn(path, "deferred", "query_only(ON)"))
+	if err != nil {
+		return fail(errors.Join(err, write.Close()))
 	}
-	if s.insert, err = db.PrepareContext(ctx, insertRow); err != nil {
-		return fail(errors.Join(err, db.Close()))
-	}
-	return s, nil
+	read.SetMaxOpenConns(readers)
+	return relational.New(ctx, relational.Options{Write: write, Read: read, Dialect: dialect(), Name: path})
 }
 
 // prepareFile makes sure that there is a file that we can write, with errors that say more than SQLite's.
@@ -88,24 +89,10 @@ func reason(err error) error {
 	return err
 }
 
-// dsn names the file with its pragmas. Transactions take the write lock at their beginning, where waiting for it is
-// safe: a lock that is asked for half-way may be refused at once.
-func dsn(path string) string {
+// dsn names the file with its pragmas. Transactions that write take the write lock at their beginning, where waiting for it
+// is safe: a lock that is asked for half-way may be refused at once.
+func dsn(path, lock string, more ...string) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()}
-	u.RawQuery = url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}.Encode()
+	u.RawQuery = url.Values{"_pragma": slices.Concat(pragmas, more), "_txlock": {lock}}.Encode()
 	return u.String()
-}
-
-// Path returns where the file is.
-func (s *Store) Path() string { return s.path }
-
-// Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
-
-// Close ends the store. What was appended is in the file.
-func (s *Store) Close() error {
-	if s.insert == nil { // only read
-		return s.db.Close()
-	}
-	return errors.Join(s.insert.Close(), s.db.Close())
 }

@@ -9,14 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
-	"github.com/outcrop-ai/outcrop/llm"
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
+	"github.com/outcrop-ai/outcrop/internal/store/storetest"
 	"go.uber.org/goleak"
 )
 
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func open(t *testing.T, directory string) *Store {
+func open(t *testing.T, directory string) *relational.Store {
 	t.Helper()
 	s, err := Open(t.Context(), filepath.Join(directory, fileName))
 	if err != nil {
@@ -51,33 +51,40 @@ func open(t *testing.T, directory string) *Store {
 	return s
 }
 
-func appendRows(t *testing.T, s *Store, records ...account.Record) {
+func appendRows(t *testing.T, s *relational.Store, records ...account.Record) {
 	t.Helper()
 	if err := s.Append(t.Context(), records); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func recent(t *testing.T, s *Store, limit int) []account.Record {
+// one reads a single value, as another program would.
+func one(t *testing.T, s *relational.Store, query string) string {
 	t.Helper()
-	records, err := s.Recent(t.Context(), limit)
+	db, err := sql.Open("sqlite", dsn(s.Name(), "deferred"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return records
-}
-
-// one reads a single value.
-func one(t *testing.T, s *Store, query string) string {
-	t.Helper()
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	var v sql.NullString
-	if err := s.db.QueryRowContext(t.Context(), query).Scan(&v); err != nil {
+	if err := db.QueryRowContext(t.Context(), query).Scan(&v); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 	if !v.Valid {
 		return "NULL"
 	}
 	return v.String
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) (*relational.Store, func() *relational.Store) {
+		directory := t.TempDir()
+		return open(t, directory), func() *relational.Store { return open(t, directory) }
+	})
 }
 
 func equal[T comparable](t *testing.T, got, want T) {
@@ -87,55 +94,9 @@ func equal[T comparable](t *testing.T, got, want T) {
 	}
 }
 
-// fullRecord has something in every field.
-func fullRecord() account.Record {
-	start := time.Date(2026, 8, 1, 12, 0, 0, 123456000, time.UTC)
-	r := account.Record{
-		CallID: "call", Entry: 1<<64 - 1, RequestID: "chatcmpl-1", Type: "acompletion", Path: "/v1/chat/completions",
-		KeyHash: account.MasterKeyHash, User: "u'1\x00é", Tags: []string{"a", `b"`},
-		Asked: "claude", Group: "group", Deployment: "d1", Model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-		Region: "us-east-1", Route: "converse", Tier: "default",
-		Usage: llm.Usage{
-			Input: 1000, Output: 500, CacheRead: 2000, CacheWrite5m: 3000, CacheWrite1h: 4000, Reasoning: 100, Total: 10500, CacheSplit: true, Estimated: true,
-			Images: 2, Queries: 3, Made: 4,
-		},
-		UsageSource: account.UsageEstimated, Cost: 46_350_000_001, CostKnown: true, PriceKey: "p", PriceVersion: "v",
-		Status: 200, AWSRequestID: "aws-1", Stream: true, ClientClosed: true,
-		Tries:  "d0;status=429",
-		Losses: []llm.Loss{{Path: "seed", Why: "unsupported"}},
-		Start:  start, FirstToken: start.Add(250 * time.Millisecond), End: start.Add(1500 * time.Millisecond),
-		Upstream: 1498766 * time.Microsecond, Own: 1234 * time.Microsecond,
-	}
-	r.SetError(&llm.Error{Kind: llm.KindUpstream, Code: "c", Message: "m", AWSType: "X"})
-	return r
-}
-
-func TestEveryFieldComesBack(t *testing.T) {
-	full := fullRecord()
-	for i := range reflect.TypeFor[account.Record]().NumField() {
-		if reflect.ValueOf(full).Field(i).IsZero() {
-			t.Errorf("the test's record lacks %s", reflect.TypeFor[account.Record]().Field(i).Name)
-		}
-	}
-	bare := account.Record{CallID: "bare", Start: full.Start, End: full.End}
-	free := account.Record{CallID: "free", CostKnown: true, UsageSource: account.UsageAWS, Start: full.Start, End: full.End}
-	s := open(t, t.TempDir())
-	appendRows(t, s, full, bare, free)
-	if got := recent(t, s, 10); !reflect.DeepEqual(got, []account.Record{free, bare, full}) {
-		t.Errorf("got  %+v\nwant %+v", got, []account.Record{free, bare, full})
-	}
-	equal(t, len(recent(t, s, 2)), 2)
-	if got, err := s.ByCallID(t.Context(), "call"); err != nil || !reflect.DeepEqual(got, []account.Record{full}) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	if got, err := s.ByCallID(t.Context(), "nobody's"); err != nil || len(got) != 0 {
-		t.Errorf("got %+v, %v", got, err)
-	}
-}
-
 func TestColumnsThatPeopleRead(t *testing.T) {
 	s := open(t, t.TempDir())
-	appendRows(t, s, fullRecord(), account.Record{CallID: "bare", Start: time.UnixMicro(5), End: time.UnixMicro(5)})
+	appendRows(t, s, storetest.FullRecord(), account.Record{CallID: "bare", Start: time.UnixMicro(5), End: time.UnixMicro(5)})
 	f := func(id, column, want string) {
 		t.Helper()
 		equal(t, column+" "+one(t, s, "SELECT "+column+" FROM spend_logs WHERE litellm_call_id = '"+id+"'"), column+" "+want)
@@ -161,42 +122,6 @@ func TestColumnsThatPeopleRead(t *testing.T) {
 	f("bare", "request_tags", "NULL")
 }
 
-func TestRowsAreWrittenOnce(t *testing.T) {
-	s := open(t, t.TempDir())
-	a, b := account.Record{CallID: "a", Entry: 1}, account.Record{CallID: "b", Entry: 2}
-	appendRows(t, s, a, b)
-	changed := a
-	changed.Model = "other"
-	appendRows(t, s, changed, b, account.Record{CallID: "c", Entry: 3})
-	equal(t, one(t, s, "SELECT group_concat(litellm_call_id) FROM (SELECT * FROM spend_logs ORDER BY rowid)"), "a,b,c")
-	equal(t, one(t, s, "SELECT count(*) FROM spend_logs WHERE model IS NULL"), "3")
-
-	// A client that uses one id for many calls pays for each.
-	appendRows(t, s, account.Record{CallID: "a", Entry: 4})
-	equal(t, one(t, s, "SELECT count(*) FROM spend_logs WHERE litellm_call_id = 'a'"), "2")
-	appendRows(t, s)
-	equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), "4")
-}
-
-func TestBatchIsWrittenWholeOrNotAtAll(t *testing.T) {
-	s := open(t, t.TempDir())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.Append(ctx, []account.Record{{CallID: "a"}}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := s.db.ExecContext(t.Context(), `CREATE TRIGGER bad BEFORE INSERT ON spend_logs WHEN new.litellm_call_id = 'b'
-		BEGIN SELECT raise(ABORT, 'no b'); END`); err != nil {
-		t.Fatal(err)
-	}
-	err := s.Append(t.Context(), []account.Record{{CallID: "a"}, {CallID: "b"}, {CallID: "c"}})
-	if err == nil || !strings.Contains(err.Error(), "no b") || !strings.Contains(err.Error(), s.Path()) {
-		t.Errorf("got %v", err)
-	}
-	equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), "0")
-	appendRows(t, s, account.Record{CallID: "c"}) // the store goes on
-}
-
 func TestReopen(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "with space & ?a=b#c%20é")
 	if err := os.Mkdir(directory, 0o700); err != nil {
@@ -208,7 +133,7 @@ func TestReopen(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(i))
-		equal(t, one(t, s, "SELECT max(version) || ' ' || count(*) FROM schema_version"), "2 2")
+		equal(t, one(t, s, "SELECT max(version) || ' ' || count(*) FROM schema_version"), "3 3")
 		equal(t, one(t, s, "PRAGMA journal_mode"), "wal")
 		equal(t, one(t, s, "PRAGMA synchronous"), "2")
 		appendRows(t, s, account.Record{CallID: fmt.Sprint(i)})
@@ -312,8 +237,7 @@ func TestPlacesThatDoNotServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.db.ExecContext(t.Context(), "INSERT INTO schema_version VALUES (99, 0)")
-	if err = errors.Join(err, s.Close()); err != nil {
+	if err = errors.Join(s.Exec(t.Context(), "INSERT INTO schema_version VALUES (99, 0)"), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	f(newer, "schema version 99")
@@ -362,7 +286,7 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 	equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "SELECT sum(spend_pico) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "PRAGMA integrity_check"), "ok")
-	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "2")
+	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "3")
 }
 
 func TestLedgerOnAStore(t *testing.T) {

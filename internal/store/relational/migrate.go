@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 )
 
 //go:embed migrations/*.sql
@@ -38,9 +39,9 @@ func migrations() ([]migration, error) {
 	return list, nil
 }
 
-// migrate brings the schema up to date in one transaction that holds the file's write lock: of two gateways that open a
-// new file at once, one waits and finds the work done.
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate brings the schema up to date in one transaction that no other migration runs beside: of two gateways that start
+// at once, one waits and finds the work done.
+func migrate(ctx context.Context, db *sql.DB, d *Dialect) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
@@ -49,16 +50,21 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	if err := apply(ctx, tx, steps); err != nil {
-		return errors.Join(err, tx.Rollback())
+	if err := apply(ctx, tx, d, steps); err != nil {
+		return errors.Join(err, ended(tx.Rollback()))
 	}
 	return tx.Commit()
 }
 
-func apply(ctx context.Context, tx *sql.Tx, steps []migration) error {
-	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_version (
-		version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL -- seconds since 1970
-	)`); err != nil {
+func apply(ctx context.Context, tx *sql.Tx, d *Dialect, steps []migration) error {
+	if d.MigrationLock != "" {
+		if _, err := tx.ExecContext(ctx, d.MigrationLock); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, d.migration(`CREATE TABLE IF NOT EXISTS schema_version (
+		version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL
+	)`)); err != nil {
 		return err
 	}
 	var have int
@@ -66,19 +72,27 @@ func apply(ctx context.Context, tx *sql.Tx, steps []migration) error {
 		return err
 	}
 	if have > len(steps) {
-		return fmt.Errorf("the file has schema version %d, this Outcrop knows %d: it was used with a newer one", have, len(steps))
+		return fmt.Errorf("the database has schema version %d, this Outcrop knows %d: it was used with a newer one", have, len(steps))
 	}
 	for _, step := range steps[have:] {
 		text, err := migrationFiles.ReadFile(step.name)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+		if _, err := tx.ExecContext(ctx, d.migration(string(text))); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO schema_version VALUES (?, unixepoch())`, step.version); err != nil {
+		if _, err := tx.ExecContext(ctx, d.bind(`INSERT INTO schema_version VALUES (?, ?)`), step.version, time.Now().Unix()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ended is the error of a rollback; that the transaction is over already is none.
+func ended(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
 }

@@ -1,0 +1,166 @@
+package relational
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// posting is what one row adds to sums and counters. A batch's postings are one value in spend_pending, written with the
+// rows: to add each row at once would cost more than the rows themselves, and a thousand rows add to the same few sums.
+type posting struct {
+	Start        int64            `json:"s"` // seconds
+	Key          string           `json:"k,omitempty"`
+	User         string           `json:"u,omitempty"`
+	Team         string           `json:"t,omitempty"`
+	Organization string           `json:"o,omitempty"`
+	EndUser      string           `json:"e,omitempty"`
+	Tags         []string         `json:"g,omitempty"`
+	Model        string           `json:"m,omitempty"`
+	Group        string           `json:"mg,omitempty"`
+	Deployment   string           `json:"d,omitempty"`
+	Failed       bool             `json:"f,omitempty"`
+	Cached       bool             `json:"h,omitempty"`
+	Cost         *int64           `json:"c,omitempty"` // nil is not known
+	Tokens       [5]int64         `json:"n"`           // input, cache read, cache write, completion, total
+	Charges      []account.Charge `json:"x,omitempty"`
+}
+
+func newPosting(r *account.Record) posting {
+	u := &r.Usage
+	p := posting{
+		Start: r.Start.Unix(), Key: r.KeyHash, User: r.UserID, Team: r.TeamID, Organization: r.OrganizationID, EndUser: r.User, Tags: r.Tags,
+		Model: r.Model, Group: r.Group, Deployment: r.Deployment, Failed: r.Failed(), Cached: r.CacheHit, Charges: r.Charges,
+		Tokens: tokens(u),
+	}
+	if r.CostKnown {
+		cost := r.Cost
+		p.Cost = &cost
+	}
+	return p
+}
+
+// maxCount bounds a count of tokens in sums, so that these never overflow.
+const maxCount = 1 << 40
+
+func tokens(u *llm.Usage) [5]int64 {
+	return [5]int64{
+		min(u.Input, maxCount), min(u.CacheRead, maxCount), min(u.CacheWrite5m, maxCount) + min(u.CacheWrite1h, maxCount),
+		min(u.Output, maxCount), min(u.Sum(), maxCount),
+	}
+}
+
+// post keeps what rows add, to be added later.
+func (s *Store) post(ctx context.Context, tx *sql.Tx, fresh []*account.Record) error {
+	postings := make([]posting, len(fresh))
+	for i, r := range fresh {
+		postings[i] = newPosting(r)
+	}
+	data, err := json.Marshal(postings)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, s.d.bind(`INSERT INTO spend_pending (postings) VALUES (?)`), string(data))
+	return err
+}
+
+// settleBatches is how many batches are added in one transaction.
+const settleBatches = 100
+
+// settle adds what is pending to sums and counters.
+func (s *Store) settle(ctx context.Context) error {
+	for {
+		pending := false
+		err := s.query(ctx, `SELECT 1 FROM spend_pending LIMIT 1`, nil, func(*sql.Rows) error { pending = true; return nil })
+		if err != nil || !pending {
+			return err
+		}
+		if err := s.change(ctx, s.settleSome); err != nil {
+			return err
+		}
+	}
+}
+
+// settleSome adds some batches. It also is how others keep sums and counters to themselves: until the transaction ends
+// nobody else adds to them, so two transactions never wait for each other.
+func (s *Store) settleSome(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE spend_settled SET batches = batches + 1`); err != nil {
+		return err
+	}
+	texts, err := s.takePending(ctx, tx)
+	if err != nil {
+		return err
+	}
+	charges, all := map[account.Charge]int64{}, map[bucket]*sums{}
+	for _, text := range texts {
+		var postings []posting
+		if err := json.Unmarshal([]byte(text), &postings); err != nil {
+			s.o.Logger.Error("a batch of spend cannot be read and is left out of reports", "database", s.o.Name, "error", err)
+			continue
+		}
+		for i := range postings {
+			p := &postings[i]
+			p.charge(charges)
+			p.rollUp(all)
+		}
+	}
+	if err := s.insertMany(ctx, tx, insertCounters, 4, counterArgs(charges), addToCounters); err != nil {
+		return err
+	}
+	return s.insertMany(ctx, tx, insertRollups, rollupWidth, rollupArgs(all), addToRollups)
+}
+
+func (s *Store) takePending(ctx context.Context, tx *sql.Tx) (texts []string, err error) {
+	rows, err := tx.QueryContext(ctx, `DELETE FROM spend_pending WHERE id IN (SELECT id FROM spend_pending ORDER BY id LIMIT `+strconv.Itoa(settleBatches)+`) RETURNING postings`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, rows.Err()
+}
+
+// settleAfter is how long what rows add waits at most, while nobody asks for sums.
+const settleAfter = 5 * time.Second
+
+// keepSettled settles some time after rows were written, until ctx ends. What is left then is settled by the next start.
+func (s *Store) keepSettled(ctx context.Context) {
+	for {
+		select {
+		case <-s.posted:
+		case <-ctx.Done():
+			return
+		}
+		timer := time.NewTimer(settleAfter)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		if err := s.settle(ctx); err != nil && ctx.Err() == nil {
+			s.o.Logger.Warn("sums of spend cannot be brought up to date, trying again", "database", s.o.Name, "error", err)
+			s.wake()
+		}
+	}
+}
+
+// wake says that there is something to settle.
+func (s *Store) wake() {
+	select {
+	case s.posted <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,129 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// notKept are fields of a record that a store uses and does not give back.
+const notKept = "Charges"
+
+// FullRecord has something in every field.
+func FullRecord() account.Record {
+	start := time.Date(2026, 8, 1, 12, 0, 0, 123456000, time.UTC)
+	r := account.Record{
+		CallID: "call", Entry: 1<<64 - 1, RequestID: "chatcmpl-1", Type: "acompletion", Path: "/v1/chat/completions",
+		KeyHash: account.MasterKeyHash, User: "u'1é", Tags: []string{"a", `b"`},
+		KeyAlias: "ci", UserID: "u", TeamID: "t", TeamAlias: "Team", OrganizationID: "o", Session: "s", IP: "::1", Metadata: json.RawMessage(`{"a":"\u0000"}`),
+		CacheKey: "k", CacheHit: true,
+		Asked: "claude", Group: "group", Deployment: "d1", Model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+		Region: "us-east-1", Route: "converse", Tier: "default",
+		Usage: llm.Usage{
+			Input: 1000, Output: 500, CacheRead: 2000, CacheWrite5m: 3000, CacheWrite1h: 4000, Reasoning: 100, Total: 10500, CacheSplit: true, Estimated: true,
+			Images: 2, Queries: 3, Made: 4,
+		},
+		UsageSource: account.UsageEstimated, Cost: 46_350_000_001, CostKnown: true, PriceKey: "p", PriceVersion: "v",
+		Lines:   account.Lines{Input: 1, Output: 2, CacheRead: 3, CacheWrite5m: 4, CacheWrite1h: 5, Images: 6, Queries: 7, Made: 46_350_000_001 - 28},
+		Charges: []account.Charge{{Scope: "key", ID: account.MasterKeyHash}},
+		Status:  200, AWSRequestID: "aws-1", Stream: true, ClientClosed: true,
+		Tries:  "d0;status=429",
+		Losses: []llm.Loss{{Path: "seed", Why: "unsupported"}},
+		Start:  start, FirstToken: start.Add(250 * time.Millisecond), End: start.Add(1500 * time.Millisecond),
+		Upstream: 1498766 * time.Microsecond, Own: 1234 * time.Microsecond,
+	}
+	r.SetError(&llm.Error{Kind: llm.KindUpstream, Code: "c", Message: "m", AWSType: "X"})
+	return r
+}
+
+func everyFieldComesBack(t *testing.T, open Open) {
+	full := FullRecord()
+	for i := range reflect.TypeFor[account.Record]().NumField() {
+		if reflect.ValueOf(full).Field(i).IsZero() {
+			t.Errorf("the test's record lacks %s", reflect.TypeFor[account.Record]().Field(i).Name)
+		}
+	}
+	bare := account.Record{CallID: "bare", Start: full.Start.Add(1), End: full.End}
+	bare.Start = bare.Start.Add(time.Microsecond - 1)
+	free := account.Record{CallID: "free", CostKnown: true, UsageSource: account.UsageAWS, Start: full.Start.Add(2 * time.Microsecond), End: full.End}
+	s, _ := open(t)
+	appendRows(t, s, full, bare, free)
+	reflect.ValueOf(&full).Elem().FieldByName(notKept).SetZero()
+	if got := recent(t, s); !reflect.DeepEqual(got, []account.Record{free, bare, full}) {
+		t.Errorf("got  %+v\nwant %+v", got, []account.Record{free, bare, full})
+	}
+	if got, err := s.ByCallID(t.Context(), "call"); err != nil || !reflect.DeepEqual(got, []account.Record{full}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := s.ByCallID(t.Context(), "nobody's"); err != nil || len(got) != 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func rowsAreWrittenOnce(t *testing.T, open Open) {
+	s, _ := open(t)
+	a, b := account.Record{CallID: "a", Entry: 1}, account.Record{CallID: "b", Entry: 2}
+	appendRows(t, s, a, b)
+	changed := a
+	changed.Model = "other"
+	appendRows(t, s, changed, b, account.Record{CallID: "c", Entry: 3}, account.Record{CallID: "c", Entry: 3})
+	rows := recent(t, s)
+	equal(t, len(rows), 3)
+	for _, r := range rows {
+		equal(t, r.Model, "")
+	}
+	// A client that uses one id for many calls pays for each.
+	appendRows(t, s, account.Record{CallID: "a", Entry: 4})
+	rows, err := s.ByCallID(t.Context(), "a")
+	ok(t, err)
+	equal(t, len(rows), 2)
+	appendRows(t, s)
+	equal(t, len(recent(t, s)), 4)
+}
+
+func batchIsWrittenWholeOrNotAtAll(t *testing.T, open Open) {
+	s, _ := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Append(ctx, []account.Record{{CallID: "a"}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	// A count that no column takes.
+	bad := account.Record{CallID: "b", Metadata: json.RawMessage(`{}`)}
+	bad.Losses = []llm.Loss{{Path: "a"}}
+	err := s.Exec(t.Context(), `CREATE UNIQUE INDEX only_one ON spend_logs (tries)`)
+	ok(t, err)
+	err = s.Append(t.Context(), []account.Record{{CallID: "a", Tries: "x"}, {CallID: "b", Tries: "x"}, {CallID: "c"}})
+	if err == nil || !strings.Contains(err.Error(), s.Name()) {
+		t.Errorf("got %v", err)
+	}
+	equal(t, len(recent(t, s)), 0)
+	appendRows(t, s, bad, account.Record{CallID: "c"}) // the store goes on
+	equal(t, len(recent(t, s)), 2)
+}
+
+// textsThatNoDatabaseTakes must not hold up the rows behind them.
+func textsThatNoDatabaseTakes(t *testing.T, open Open) {
+	s, _ := open(t)
+	long := strings.Repeat("né", 4000)
+	r := account.Record{
+		CallID: "a", User: "a\x00b\xff", Session: long, Tags: []string{long, "\x00", long}, Asked: long, Message: "\xc3", Model: long,
+		TeamID: long + "1", Cost: 5, CostKnown: true, Charges: []account.Charge{{Scope: "end_user", ID: long + "1"}, {Scope: "end_user", ID: long + "2"}, {Scope: "tag", ID: "\x00"}},
+	}
+	appendRows(t, s, r)
+	got := recent(t, s)[0]
+	equal(t, got.User, "a\uFFFDb\uFFFD")
+	equal(t, got.Message, "\uFFFD")
+	if len(got.Session) > 512 || len(got.TeamID) > 512 || got.Asked != long {
+		t.Errorf("got %d, %d and %d bytes", len(got.Session), len(got.TeamID), len(got.Asked))
+	}
+	equal(t, fmt.Sprint(spent(t, s, r.Charges[0], r.Charges[1], r.Charges[2], account.Charge{Scope: "end_user", ID: long})), "[0.000000000005 0.000000000005 0.000000000005 0]")
+}
