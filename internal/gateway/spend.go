@@ -142,9 +142,9 @@ func hashed(key string) string {
 	return key
 }
 
-// ownKey is the key that a query names, or the caller's own where he may see no other.
-func (r *spendRequest) ownKey(name string) (string, *llm.Error) {
-	asked := hashed(r.query.Get(name))
+// ownKey is the key that a query names (api_key), or the caller's own where he may see no other.
+func (r *spendRequest) ownKey() (string, *llm.Error) {
+	asked := hashed(r.query.Get("api_key"))
 	if r.key == "" || asked == "" {
 		return max(asked, r.key), nil
 	}
@@ -205,14 +205,14 @@ func (r *spendRequest) dates(needed bool) (from, until time.Time, err *llm.Error
 func lastMonth() time.Time { return time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -30) }
 
 // number reads a whole number of the query within bounds.
-func (r *spendRequest) number(name string, fallback, lowest, highest int) (int, *llm.Error) {
+func (r *spendRequest) number(name string, fallback, highest int) (int, *llm.Error) {
 	text := r.query.Get(name)
 	if text == "" {
 		return fallback, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < lowest || n > highest {
-		return 0, llm.Invalid(name, name+" must be a number from "+strconv.Itoa(lowest)+" to "+strconv.Itoa(highest))
+	if err != nil || n < 1 || n > highest {
+		return 0, llm.Invalid(name, name+" must be a number from 1 to "+strconv.Itoa(highest))
 	}
 	return n, nil
 }

@@ -163,16 +163,16 @@ func dailyActivity(dimension account.Dimension, param string) func(*Server, *spe
 		if err != nil {
 			return nil, err
 		}
-		size, err := r.number("page_size", 50, 1, 1000)
+		size, err := r.number("page_size", 50, 1000)
 		if err != nil {
 			return nil, err
 		}
-		page, err := r.number("page", 1, 1, maxRows)
+		page, err := r.number("page", 1, maxRows)
 		if err != nil {
 			return nil, err
 		}
 		q := account.SumQuery{Dimension: dimension, Values: r.list(param), Model: r.query.Get("model")}
-		if q.Key, err = r.ownKey("api_key"); err != nil {
+		if q.Key, err = r.ownKey(); err != nil {
 			return nil, err
 		}
 		split := account.Split{Time: true, Value: true, Key: true, Model: true, Group: true}

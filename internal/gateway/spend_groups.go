@@ -56,7 +56,7 @@ func (s *Server) spendReport(r *spendRequest) (any, *llm.Error) {
 		by = "team"
 	}
 	q := account.SumQuery{From: from, Until: until}
-	key, err := r.ownKey("api_key")
+	key, err := r.ownKey()
 	if err != nil {
 		return nil, err
 	}

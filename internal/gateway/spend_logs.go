@@ -28,7 +28,7 @@ func (r *spendRequest) rowFilter(datesNeeded bool) (f account.RowFilter, err *ll
 	if f.Status != "" && f.Status != "success" && f.Status != "failure" {
 		return f, llm.Invalid("status_filter", "status_filter must be success or failure")
 	}
-	if f.KeyHash, err = r.ownKey("api_key"); err != nil {
+	if f.KeyHash, err = r.ownKey(); err != nil {
 		return f, err
 	}
 	switch hit := q.Get("cache_hit_filter"); hit {
@@ -224,10 +224,10 @@ func (s *Server) spendLogPages(r *spendRequest) (any, *llm.Error) {
 
 // page reads page, page_size, cursor, sort_by and sort_order.
 func (r *spendRequest) page() (p account.RowPage, err *llm.Error) {
-	if p.Limit, err = r.number("page_size", 50, 1, 1000); err != nil {
+	if p.Limit, err = r.number("page_size", 50, 1000); err != nil {
 		return p, err
 	}
-	page, err := r.number("page", 1, 1, maxRows)
+	page, err := r.number("page", 1, maxRows)
 	if err != nil {
 		return p, err
 	}

@@ -41,7 +41,7 @@ func (s *Server) spendKeys(r *spendRequest) (any, *llm.Error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.number("limit", maxRows, 1, maxRows)
+	limit, err := r.number("limit", maxRows, maxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (s *Server) globalSpend(r *spendRequest) (any, *llm.Error) {
 
 // top are the dearest values of the last 30 days.
 func (r *spendRequest) top(q account.SumQuery, fallback int) ([]account.Sum, *llm.Error) {
-	limit, err := r.number("limit", fallback, 1, maxRows)
+	limit, err := r.number("limit", fallback, maxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +259,7 @@ func (s *Server) spendByDay(r *spendRequest) (any, *llm.Error) {
 	if from.IsZero() && until.IsZero() {
 		from = lastMonth()
 	}
-	key, err := r.ownKey("api_key")
+	key, err := r.ownKey()
 	if err != nil {
 		return nil, err
 	}

@@ -108,14 +108,14 @@ func TestOutages(t *testing.T) {
 		}
 	}
 	add(100)
-	written(t, l, uint64(total)) //nolint:gosec // small
+	written(t, l, uint64(total))
 
 	before := l.Stats().Failures
 	server.Kill()
 	add(200)
 	failing(t, l, before)
 	server.Start(t)
-	written(t, l, uint64(total)) //nolint:gosec // small
+	written(t, l, uint64(total))
 	holds(t, s, total)
 
 	before = l.Stats().Failures
@@ -123,7 +123,7 @@ func TestOutages(t *testing.T) {
 	add(200)
 	failing(t, l, before) // calls that hang are ended
 	server.Resume()
-	written(t, l, uint64(total)) //nolint:gosec // small
+	written(t, l, uint64(total))
 	holds(t, s, total)
 }
 

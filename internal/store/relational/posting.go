@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
@@ -117,7 +116,7 @@ func (s *Store) settleSome(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (s *Store) takePending(ctx context.Context, tx *sql.Tx) (texts []string, err error) {
-	rows, err := tx.QueryContext(ctx, `DELETE FROM spend_pending WHERE id IN (SELECT id FROM spend_pending ORDER BY id LIMIT `+strconv.Itoa(settleBatches)+`) RETURNING postings`)
+	rows, err := tx.QueryContext(ctx, s.d.bind(`DELETE FROM spend_pending WHERE id IN (SELECT id FROM spend_pending ORDER BY id LIMIT ?) RETURNING postings`), settleBatches)
 	if err != nil {
 		return nil, err
 	}

@@ -135,8 +135,6 @@ func (s *Store) Rows(ctx context.Context, f account.RowFilter, p account.RowPage
 }
 
 // orders are the columns of the orders of rows.
-//
-//nolint:gochecknoglobals // a table
 var orders = map[account.RowOrder]string{
 	account.ByEnd: `"endTime"`, account.BySpend: "spend_pico", account.ByTokens: "total_tokens", account.ByDuration: "request_duration_ms", account.ByModelID: "model",
 }

@@ -35,7 +35,7 @@ func (r *repeated) statement(ctx context.Context, rows int) (*sql.Stmt, error) {
 }
 
 func (r *repeated) exec(ctx context.Context, rows int, args []any) (sql.Result, error) {
-	statement, err := r.statement(ctx, rows)
+	statement, err := r.statement(ctx, rows) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (r *repeated) exec(ctx context.Context, rows int, args []any) (sql.Result, 
 }
 
 func (r *repeated) query(ctx context.Context, rows int, args []any) (*sql.Rows, error) {
-	statement, err := r.statement(ctx, rows)
+	statement, err := r.statement(ctx, rows) //nolint:sqlclosecheck // close does
 	if err != nil {
 		return nil, err
 	}

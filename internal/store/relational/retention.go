@@ -25,7 +25,7 @@ func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (n int,
 				}
 			}
 			for _, table := range []string{"spend_log_bodies", "spend_logs"} {
-				if _, err := tx.ExecContext(ctx, s.d.bind(`DELETE FROM `+table+` WHERE litellm_call_id = ? AND entry = ?`), r.call, r.entry); err != nil { //nolint:gosec // of constants
+				if _, err := tx.ExecContext(ctx, s.d.bind(`DELETE FROM `+table+` WHERE litellm_call_id = ? AND entry = ?`), r.call, r.entry); err != nil {
 					return err
 				}
 			}

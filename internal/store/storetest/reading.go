@@ -96,7 +96,7 @@ func rowsArePaged(t *testing.T, open Open) {
 	s := book(t, open)
 	// Rows that began together are told apart.
 	for i := range 5 {
-		appendRows(t, s, account.Record{CallID: "call-same", Entry: uint64(i), Start: noon(), End: noon(), Tags: []string{"all"}}) //nolint:gosec // small
+		appendRows(t, s, account.Record{CallID: "call-same", Entry: uint64(i), Start: noon(), End: noon(), Tags: []string{"all"}})
 	}
 	for _, filter := range []account.RowFilter{{}, {Tag: "all"}} {
 		for _, ascending := range []bool{false, true} {
@@ -178,7 +178,7 @@ func sumsAreThoseOfRows(t *testing.T, open Open) {
 
 	// More money than one sum holds is the most that it holds, and stops nothing.
 	for i := range 3 {
-		appendRows(t, s, account.Record{CallID: "rich", Entry: uint64(i), Start: noon(), Cost: math.MaxInt64 - 1, CostKnown: true, Usage: llm.Usage{Input: math.MaxInt64 / 2}}) //nolint:gosec // small
+		appendRows(t, s, account.Record{CallID: "rich", Entry: uint64(i), Start: noon(), Cost: math.MaxInt64 - 1, CostKnown: true, Usage: llm.Usage{Input: math.MaxInt64 / 2}})
 	}
 	f(account.SumQuery{Dimension: account.ByAll, Split: byDay, Until: noon()}, "01T00,,,,,7,9223372.036854775807")
 	f(account.SumQuery{Dimension: account.ByAll}, ",,,,,15,9223372.036854775807")
