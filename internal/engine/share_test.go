@@ -83,7 +83,7 @@ func TestReplicasShare(t *testing.T) {
 		if b.state.Usable(time.Now()) {
 			t.Error("what another replica leaves alone is left alone")
 		}
-		b.state.Succeeded(time.Now())
+		b.state.Succeeded(time.Now(), time.Now())
 		time.Sleep(3 * exchangeEvery)
 		if !b.state.Usable(time.Now()) {
 			t.Error("a replica that has found it to work does not listen to the same complaint again")

@@ -180,7 +180,7 @@ func (e *Engine) hear(call *Call, failed *llm.Error) {
 		return
 	}
 	if failed == nil {
-		if t.state.Succeeded(time.Now()) {
+		if now := time.Now(); t.state.Succeeded(now, cmp.Or(call.sent, now)) {
 			e.news.tell()
 		}
 		return

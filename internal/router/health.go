@@ -26,6 +26,7 @@ type Health struct {
 	minute      atomic.Int64 // of what follows, in minutes since 1970
 	calls, bad  atomic.Int64
 	cooledUntil atomic.Int64 // ns since 1970, 0 when it is not left alone
+	cooledAt    atomic.Int64 // since when it is left alone, or was the last time
 	soft        atomic.Bool  // it is left alone for something that may pass at any moment
 	timed       atomic.Bool  // it is left alone for as long as AWS has asked for
 	probing     atomic.Bool  // a call is finding out whether it works again
@@ -41,11 +42,12 @@ func (h *Health) count(now time.Time) {
 	}
 }
 
-// Succeeded notes a call that went well, and reports whether the deployment was left alone until now: it is used again.
-func (h *Health) Succeeded(now time.Time) bool {
+// Succeeded notes a call that went well, and reports whether the deployment was left alone until now: it is used again. A
+// call that was sent before it was left alone says nothing of what has come since.
+func (h *Health) Succeeded(now, sent time.Time) bool {
 	h.count(now)
 	h.calls.Add(1)
-	if h.cooledUntil.Load() == 0 {
+	if h.cooledUntil.Load() == 0 || sent.UnixNano() < h.cooledAt.Load() {
 		return false
 	}
 	h.probing.Store(false)
@@ -96,6 +98,7 @@ func (h *Health) Broke(now time.Time, status int, wait time.Duration, alone bool
 	if wait <= 0 {
 		wait = usualCooldown
 	}
+	h.cooledAt.Store(now.UnixNano())
 	h.cooledUntil.Store(now.Add(wait).UnixNano())
 	return true
 }
@@ -137,6 +140,7 @@ func (h *Health) LeaveAlone(now, until time.Time, soft, timed bool) {
 	}
 	h.soft.Store(soft)
 	h.timed.Store(timed)
+	h.cooledAt.Store(now.UnixNano())
 	h.cooledUntil.Store(ns)
 }
 

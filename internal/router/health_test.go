@@ -13,7 +13,7 @@ func TestHealth(t *testing.T) {
 		h, cooled := &Health{}, false
 		for _, s := range statuses {
 			if s == 200 {
-				h.Succeeded(now)
+				h.Succeeded(now, now)
 			} else {
 				cooled = h.Failed(now, s, 0, alone, r)
 			}
@@ -60,7 +60,7 @@ func TestHealth(t *testing.T) {
 	if !h.Claim(later) {
 		t.Error("another try")
 	}
-	if h.Succeeded(later); !h.Usable(later) || !h.Claim(later) || !h.Claim(later) {
+	if h.Succeeded(later, later); !h.Usable(later) || !h.Claim(later) || !h.Claim(later) {
 		t.Error("it works again")
 	}
 	h = &Health{}
@@ -86,7 +86,7 @@ func TestHealth(t *testing.T) {
 	}
 	h = &Health{}
 	for i := range 5 {
-		h.Succeeded(now)
+		h.Succeeded(now, now)
 		if cooled := h.Broke(now, 502, 0, false, usual); cooled != (i == 4) {
 			t.Errorf("stream %d broke: %v", i, cooled)
 		}
@@ -99,5 +99,22 @@ func TestHealth(t *testing.T) {
 	h = &Health{}
 	if h.Failed(now, 429, time.Minute, false, usual); h.Worth() {
 		t.Error("AWS has said how long to wait")
+	}
+}
+
+func TestACallSentBeforeItWasLeftAloneSaysNothingOfIt(t *testing.T) {
+	var h Health
+	now := time.Now()
+	h.Failed(now, 429, time.Minute, false, &Rules{AllowedFails: -1})
+	if h.Succeeded(now.Add(time.Second), now.Add(-time.Second)) || h.Usable(now.Add(time.Second)) {
+		t.Error("a call that was under way when AWS refused another one ends the rest")
+	}
+	var other Health
+	other.LeaveAlone(now, now.Add(time.Minute), false, false)
+	if other.Succeeded(now.Add(time.Second), now.Add(-time.Second)) || other.Usable(now.Add(time.Second)) {
+		t.Error("what another replica has said is forgotten, and it says it once")
+	}
+	if !other.Succeeded(now.Add(2*time.Second), now.Add(time.Second)) || !other.Usable(now.Add(2*time.Second)) {
+		t.Error("a call that was sent since has gone well")
 	}
 }
