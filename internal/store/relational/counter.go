@@ -108,11 +108,22 @@ func (s *Store) settled(ctx context.Context, f func(context.Context, *sql.Tx) er
 		return err
 	}
 	return s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		for pending := 1; pending > 0; {
-			if err := s.settleSome(ctx, tx); err != nil {
+		if err := s.settleSome(ctx, tx); err != nil { // from now on nobody else settles
+			return err
+		}
+		var last int64
+		if err := tx.QueryRowContext(ctx, lastPending).Scan(&last); err != nil {
+			return err
+		}
+		for {
+			var pending int
+			if err := tx.QueryRowContext(ctx, s.d.bind(`SELECT count(*) FROM spend_pending WHERE id <= ?`), last).Scan(&pending); err != nil {
 				return err
 			}
-			if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM spend_pending`).Scan(&pending); err != nil {
+			if pending == 0 {
+				break
+			}
+			if err := s.settleSome(ctx, tx); err != nil {
 				return err
 			}
 		}

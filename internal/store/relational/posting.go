@@ -72,11 +72,18 @@ func (s *Store) post(ctx context.Context, tx *sql.Tx, fresh []*account.Record) e
 // settleBatches is how many batches are added in one transaction.
 const settleBatches = 100
 
-// settle adds what is pending to sums and counters.
+// lastPending is the last batch that is pending, 0 for none.
+const lastPending = `SELECT coalesce(max(id), 0) FROM spend_pending`
+
+// settle adds what is pending to sums and counters. What comes meanwhile can wait: under load there is always more.
 func (s *Store) settle(ctx context.Context) error {
+	var last int64
+	if err := s.query(ctx, lastPending, nil, func(rows *sql.Rows) error { return rows.Scan(&last) }); err != nil {
+		return err
+	}
 	for {
 		pending := false
-		err := s.query(ctx, `SELECT 1 FROM spend_pending LIMIT 1`, nil, func(*sql.Rows) error { pending = true; return nil })
+		err := s.query(ctx, `SELECT 1 FROM spend_pending WHERE id <= ? LIMIT 1`, []any{last}, func(*sql.Rows) error { pending = true; return nil })
 		if err != nil || !pending {
 			return err
 		}
