@@ -9,6 +9,8 @@ const (
 	DialectNone Dialect = iota
 	// DialectMessages is Anthropic's Messages API.
 	DialectMessages
+	// DialectResponses is OpenAI's Responses API.
+	DialectResponses
 )
 
 // Original is a request's body in the client's own words. A codec whose model speaks them takes over the conversation as it
@@ -23,6 +25,10 @@ type Original struct {
 	// Cuts are the places where the body says what no model on Bedrock takes, in their order, none inside another. What is
 	// lost by them is among the request's losses already.
 	Cuts []Cut
+	// Fields are the members of a request of the Responses API that models which speak it know, as they are spelled; input has
+	// the whole conversation. Losses are what is lost of the request where it is said in other words.
+	Fields []Field
+	Losses []Loss
 	// Changed says that the request's conversation or tools are no longer those of the body, which must not be used then.
 	Changed bool
 }

@@ -163,7 +163,7 @@ func examine(ctx context.Context, c *config.Config, lookup env, calls bool) ([]*
 }
 
 func (s *surgery) examine(ctx context.Context, d *router.Deployment) *diagnosis {
-	x := &diagnosis{ID: d.ID, ModelName: d.Group, Model: d.Model, Route: string(d.Ref.Route), Actions: []string{}, Resources: []string{}}
+	x := &diagnosis{ID: d.ID, ModelName: d.Group, Model: d.Model, Route: d.Ref.RouteName(), Actions: []string{}, Resources: []string{}}
 	p, err := s.table.Probe(d)
 	if err != nil {
 		x.add("region", stateFailed, err.Error(), "")

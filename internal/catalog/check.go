@@ -150,7 +150,7 @@ func (k *checker) model(m *Model) {
 		string(RouteConverse), string(RouteInvoke), string(RouteChatCompletions), string(RouteMantle), string(RouteRerank), string(RouteAsync))
 	k.each(m.ID, "input", m.Input, "text", "image", "document", "video", "audio")
 	k.each(m.ID, "output", m.Output, "text", "image", "video", "audio", "embedding", "score")
-	k.each(m.ID, "endpoints", m.Endpoints, "chat/completions", "responses")
+	k.each(m.ID, "endpoints", m.Endpoints, "chat/completions", "responses", "messages")
 	if m.Converse != nil {
 		k.oneOf(m.ID, "converse.support", m.Converse.Support, "", "no", "limited")
 	}
@@ -239,7 +239,7 @@ func (k *checker) override(model, name string, o *override) {
 	}
 	k.date(model, name+".end_of_life", o.EndOfLife.value)
 	k.sizes(model, o.Context.value, o.MaxOutput.value, o.Dimensions.value)
-	k.each(model, name+".endpoints", o.Endpoints.value, "chat/completions", "responses")
+	k.each(model, name+".endpoints", o.Endpoints.value, "chat/completions", "responses", "messages")
 	k.capabilities(model, o.MoreCapabilities)
 	k.profiles(model, name+".profiles", o.Profiles)
 	k.regions(model, name+".regions", o.Regions)

@@ -16,8 +16,11 @@ const (
 	RouteInvoke   Route = "invoke"
 	// RouteConverseLike is Converse's body sent to an address of the configuration's.
 	RouteConverseLike Route = "converse_like"
-	// RouteChatCompletions is bedrock-runtime's own OpenAI endpoint, RouteMantle the separate host of such endpoints.
+	// RouteChatCompletions, RouteResponses and RouteMessages are bedrock-runtime's own endpoints in OpenAI's and Anthropic's
+	// words, RouteMantle is the separate host of such endpoints.
 	RouteChatCompletions Route = "chat_completions"
+	RouteResponses       Route = "responses"
+	RouteMessages        Route = "messages"
 	RouteMantle          Route = "mantle"
 	// RouteRerank is the Rerank API, RouteAsync StartAsyncInvoke: no name asks for them, models do.
 	RouteRerank Route = "agent-rerank"
@@ -33,6 +36,9 @@ type Ref struct {
 	// Route is the way to call it; Forced says that the name asked for it.
 	Route  Route
 	Forced bool
+	// API is the endpoint on Mantle's host, by the word of the route that is the same endpoint of bedrock-runtime's; empty
+	// where the name tells none.
+	API Route
 	// Family is the family word that stood before an ARN. It forces the family's route, unless a route word does.
 	Family string
 	// Region is the one in the name's path, else the one of its ARN.
@@ -145,10 +151,12 @@ func (ref *Ref) path(rest string) (string, error) {
 		case refusedRoute(word):
 			return rest, fmt.Errorf("the route %s/ leads to another service of AWS and is not supported for chat", word)
 		case isRoute(word):
-			if ref.Forced {
+			if ref.Forced && !ref.combine(Route(word)) {
 				return rest, errTwice
 			}
-			ref.Route, ref.Forced = Route(word), true
+			if !ref.Forced {
+				ref.Route, ref.Forced = Route(word), true
+			}
 		case isRegion(word):
 			if ref.Region != "" {
 				return rest, errTwice
@@ -165,10 +173,32 @@ func (ref *Ref) path(rest string) (string, error) {
 
 func isRoute(word string) bool {
 	switch Route(word) {
-	case RouteConverse, RouteInvoke, RouteConverseLike, RouteChatCompletions, RouteMantle:
+	case RouteConverse, RouteInvoke, RouteConverseLike, RouteMantle:
 		return true
 	}
-	return false
+	return Route(word).IsNative()
+}
+
+// IsNative reports whether the route is an endpoint in OpenAI's or Anthropic's words.
+func (r Route) IsNative() bool {
+	return r == RouteChatCompletions || r == RouteResponses || r == RouteMessages
+}
+
+// combine takes a second route word, which may name an endpoint of Mantle's.
+func (ref *Ref) combine(word Route) bool {
+	if ref.Route != RouteMantle || ref.API != "" || !word.IsNative() {
+		return false
+	}
+	ref.API = word
+	return true
+}
+
+// RouteName is the way to call the model, for people: its route, and the endpoint behind it on Mantle's host.
+func (ref *Ref) RouteName() string {
+	if ref.Route == RouteMantle && ref.API != "" {
+		return string(RouteMantle) + "/" + string(ref.API)
+	}
+	return string(ref.Route)
 }
 
 // refusedRoute names other services of AWS that LiteLLM has routes for.

@@ -89,7 +89,11 @@ type LitellmParams struct {
 	// AWSBedrockAgentRuntimeEndpoint is the URL of bedrock-agent-runtime, or off: rerankers are then called through
 	// InvokeModel. Default: that of bedrock-runtime with the other service's name in its host, else the one of the region.
 	AWSBedrockAgentRuntimeEndpoint string `yaml:"aws_bedrock_agent_runtime_endpoint" check:"no-comma,service"`
-	// AWSBedrockProjectID is the project that calls to Bedrock's Mantle endpoint are booked to.
+	// AWSBedrockMantleEndpoint is the URL of Bedrock's Mantle endpoint. Default: BEDROCK_MANTLE_API_BASE, else that of
+	// bedrock-runtime where that is a proxy's, else the one of the region.
+	AWSBedrockMantleEndpoint string `yaml:"aws_bedrock_mantle_endpoint" check:"no-comma,url"`
+	// AWSBedrockProjectID is the project that calls to Bedrock's Mantle endpoint are booked to: it goes up as OpenAI-Project,
+	// and to Claude as Anthropic-Workspace-Id.
 	AWSBedrockProjectID string `yaml:"aws_bedrock_project_id" check:"no-comma"`
 	// APIKey is a Bedrock API key. It is sent as a bearer token and nothing is signed. Empty means: none.
 	APIKey secret.Secret `yaml:"api_key"`

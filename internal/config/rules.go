@@ -234,7 +234,7 @@ func (l *loader) checkEndpoints(n *node, path string, p *LitellmParams) {
 	for name, s := range map[string]string{
 		"api_base": p.APIBase, "aws_bedrock_runtime_endpoint": p.AWSBedrockRuntimeEndpoint, "aws_sts_endpoint": p.AWSSTSEndpoint,
 		"aws_bedrock_control_plane_endpoint": p.AWSBedrockControlPlaneEndpoint,
-		"aws_bedrock_agent_runtime_endpoint": p.AWSBedrockAgentRuntimeEndpoint,
+		"aws_bedrock_agent_runtime_endpoint": p.AWSBedrockAgentRuntimeEndpoint, "aws_bedrock_mantle_endpoint": p.AWSBedrockMantleEndpoint,
 	} {
 		u, err := url.Parse(s)
 		if s == "" || err != nil || u.Scheme != "http" || p.AllowHTTPUpstream || isNear(u.Hostname()) {

@@ -210,7 +210,7 @@ func (k *connection) As(region string, call *engine.Call) (engine.Way, *llm.Erro
 		if pattern == nil { // the deployment's headers are for the deployment's host
 			own.header = nil
 		}
-		own.endpoint.Override, own.agent = address, wire.AgentRuntime(address)
+		own.endpoint.Override, own.agent, own.mantle = address, wire.AgentRuntime(address), wire.Mantle(address)
 		if pattern != nil && !pattern.MatchString(own.agent) {
 			own.agent = switchedOff
 		}

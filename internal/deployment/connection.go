@@ -22,10 +22,10 @@ type connection struct {
 	env       func(string) (string, bool)
 	userAgent string
 	// pool and who are where the identity comes from; control is the address of the control plane, agent that of
-	// bedrock-agent-runtime, "" for AWS's own.
-	pool           *identity.Pool
-	who            identity.Options
-	control, agent string
+	// bedrock-agent-runtime, mantle that of the Mantle host, "" for AWS's own.
+	pool                   *identity.Pool
+	who                    identity.Options
+	control, agent, mantle string
 	// clientside is what clients may say of the connection; sessions name the callers by the rules of attribution, both are
 	// nil where they are not named.
 	clientside  config.ClientParams
@@ -72,6 +72,7 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 		p.AWSBedrockRuntimeEndpoint, p.APIBase, get("AWS_BEDROCK_RUNTIME_ENDPOINT"), get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), get("AWS_ENDPOINT_URL"),
 	)
 	k.agent = cmp.Or(p.AWSBedrockAgentRuntimeEndpoint, get("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME"), wire.AgentRuntime(k.endpoint.Override))
+	k.mantle = cmp.Or(p.AWSBedrockMantleEndpoint, get("BEDROCK_MANTLE_API_BASE"), wire.Mantle(k.endpoint.Override))
 	k.control = cmp.Or(p.AWSBedrockControlPlaneEndpoint, get("AWS_ENDPOINT_URL_BEDROCK"), get("AWS_ENDPOINT_URL"))
 	return k, nil
 }
@@ -100,6 +101,11 @@ func (k *connection) AgentRuntime(region string) (*wire.Client, error) {
 		return nil, nil //nolint:nilnil // see engine.Connection
 	}
 	return k.clientOf("bedrock-agent-runtime", region, k.agent, k.header)
+}
+
+// Mantle returns a client of Mantle's host for a region.
+func (k *connection) Mantle(region string) (*wire.Client, error) {
+	return k.clientOf("bedrock-mantle", region, k.mantle, k.header)
 }
 
 // switchedOff, in the place of a service's address, says that it must not be used.

@@ -54,5 +54,10 @@ func (d *direct) Client(string) (*wire.Client, error) { return d.client, nil }
 // AgentRuntime returns none: the address is that of one operation.
 func (d *direct) AgentRuntime(string) (*wire.Client, error) { return nil, nil } //nolint:nilnil // see engine.Connection
 
+// Mantle returns none: the address is that of one operation.
+func (d *direct) Mantle(string) (*wire.Client, error) { return nil, errNoMantle }
+
+var errNoMantle = errors.New("the address of this deployment is that of one operation: it has no Mantle endpoint")
+
 // Region returns none.
 func (d *direct) Region(string, string, string) (region, warning string) { return "", "" }

@@ -124,7 +124,7 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 	p := &entry.Params
 	times := c.Timeouts(entry)
 	d := &router.Deployment{
-		ID: entry.Info.ID, Group: entry.ModelName, Model: p.Model, BaseModel: entry.Info.BaseModel, ModelID: p.ModelID, Region: p.AWSRegionName,
+		ID: entry.Info.ID, Group: entry.ModelName, Model: p.Model, BaseModel: entry.Info.BaseModel, ModelID: p.ModelID, Region: p.AWSRegionName, Project: p.AWSBedrockProjectID,
 		GuardrailLocked: !entry.Info.GuardrailOverridable, Remove: p.AdditionalDropParams, Prices: prices(entry),
 		Timeouts: router.Timeouts{Total: times.Total, FirstByte: times.FirstByte, FirstEvent: times.Stream, Idle: times.StreamIdle},
 		Drain:    c.OnClientDisconnect(entry) == config.Drain, ForwardHeaders: forwards(c, entry.ModelName), Mode: entry.Info.Mode,

@@ -62,6 +62,8 @@ type Connection interface {
 	// AgentRuntime returns the client of bedrock-agent-runtime for a region, nil where the connection cannot use that host:
 	// it takes no bearer keys.
 	AgentRuntime(region string) (*wire.Client, error)
+	// Mantle returns the client of Mantle's host for a region.
+	Mantle(region string) (*wire.Client, error)
 	// Region returns the region for a model whose name, model_id and ARN say what ref and id say, and a warning for the
 	// operator.
 	Region(path, modelARN, idARN string) (region, warning string)
@@ -277,7 +279,7 @@ func (e *Engine) openOnce(ctx context.Context, call *Call, p *plan) (*stream, *l
 
 // events returns the answer's events. An endpoint that cannot stream answers whole.
 func events(call *Call, p *plan, reply *wire.Reply) (llm.Stream, error) {
-	if reply.IsEventStream() {
+	if reply.IsEventStream() || reply.IsEvents() && p.invoked != nil {
 		return p.stream(reply), nil
 	}
 	resp, err := read(call, p, reply)

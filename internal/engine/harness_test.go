@@ -58,6 +58,8 @@ func (l *link) Client(region string) (*wire.Client, error) {
 	}), nil
 }
 
+func (l *link) Mantle(region string) (*wire.Client, error) { return l.Client(region) }
+
 func (l *link) AgentRuntime(region string) (*wire.Client, error) { return l.Client(region) }
 
 func (l *link) Region(path, _, _ string) (region, warning string) {

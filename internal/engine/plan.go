@@ -68,13 +68,23 @@ func (e *Engine) take(ctx context.Context, call *Call, t *target) *llm.Error {
 
 // encode plans a request of a call. The caller releases the plan's body.
 func (e *Engine) encode(call *Call, t *target, r *llm.Request) (*plan, *llm.Error) {
+	p, failed := e.leastLoss(call, t, r)
+	if failed != nil {
+		return nil, failed
+	}
+	t = p.target
+	if e.o.Debug && e.o.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		e.o.Logger.Debug("upstream request", "call_id", call.ID, "path", p.path(r.Stream), "region", t.region, "body", telemetry.Body(p.body.B))
+	}
+	return p, nil
+}
+
+// planFor encodes a request for a target.
+func (e *Engine) planFor(t *target, r *llm.Request) (*plan, *llm.Error) {
 	p := &plan{target: t, body: wire.NewBody()}
 	if err := p.encode(r); err != nil {
 		p.body.Release()
 		return nil, e.refused(err)
-	}
-	if e.o.Debug && e.o.Logger.Enabled(context.Background(), slog.LevelDebug) {
-		e.o.Logger.Debug("upstream request", "call_id", call.ID, "path", p.path(r.Stream), "region", t.region, "body", telemetry.Body(p.body.B))
 	}
 	return p, nil
 }
@@ -82,6 +92,21 @@ func (e *Engine) encode(call *Call, t *target, r *llm.Request) (*plan, *llm.Erro
 // encode writes the request in the words of the deployment's route.
 func (p *plan) encode(r *llm.Request) error {
 	ref := p.target.deployment.Ref
+	api, onMantle := p.target.api()
+	if o := r.Original; o != nil && !(api == catalog.RouteResponses && invoke.Relays(r)) { // said in other words, it loses more
+		for _, l := range o.Losses {
+			r.Lose(l.Path, l.Why)
+		}
+	}
+	if api != "" {
+		request, err := invoke.EncodeNative(p.body.B, r, ref, invoke.Native{API: api, Model: p.target.id, Mantle: onMantle, Stream: r.Stream && p.target.streams})
+		if err != nil {
+			return err
+		}
+		p.body.B, p.header, p.invoked = request.Body, request.Header, request.Turn
+		p.project(api, onMantle)
+		return nil
+	}
 	if ref.Route == catalog.RouteInvoke {
 		request, err := invoke.Encode(p.body.B, r, ref)
 		if err != nil {
@@ -159,6 +184,17 @@ func (e *Engine) complete(call *Call) {
 	}
 }
 
+// project names the project that a call to Mantle's host is booked to.
+func (p *plan) project(api catalog.Route, onMantle bool) {
+	if project := p.target.deployment.Project; onMantle && project != "" {
+		name := "OpenAI-Project"
+		if api == catalog.RouteMessages {
+			name = "Anthropic-Workspace-Id"
+		}
+		p.header.Set(name, project)
+	}
+}
+
 func (p *plan) path(stream bool) string {
 	if stream {
 		return p.target.stream
@@ -172,6 +208,9 @@ func (p *plan) call(c *Call, stream bool, keyHeader string) *wire.Call {
 	out := &wire.Call{Path: p.path(stream), Body: p.body, Stream: stream, Refused: &c.refused, Timeouts: wire.Timeouts{
 		Total: d.Timeouts.Total, FirstByte: d.Timeouts.FirstByte, FirstEvent: d.Timeouts.FirstEvent, Idle: d.Timeouts.Idle,
 	}}
+	if api, _ := p.target.api(); api != "" && stream {
+		out.Accept = "text/event-stream"
+	}
 	if c.Timeout > 0 {
 		out.Timeouts.Total, out.Timeouts.FirstEvent = c.Timeout, c.Timeout
 	}
@@ -198,6 +237,9 @@ func (p *plan) decode(data []byte, header http.Header) (*llm.Response, error) {
 }
 
 func (p *plan) stream(reply *wire.Reply) llm.Stream {
+	if reply.IsEvents() {
+		return invoke.NewEventStream(reply.Events(), reply.Header, p.invoked, reply.RequestID)
+	}
 	if p.invoked != nil {
 		return invoke.NewStream(reply.Frames(), reply.Header, p.invoked, reply.RequestID)
 	}
@@ -231,7 +273,7 @@ func (e *Engine) Explain(ctx context.Context, call *Call) (*Explanation, *llm.Er
 	header := http.Header{"Content-Type": {"application/json"}}
 	maps.Copy(header, p.header)
 	x := &Explanation{
-		Deployment: t.deployment.ID, Group: t.deployment.Group, Route: string(t.deployment.Ref.Route), Region: t.region, ModelID: t.id,
+		Deployment: t.deployment.ID, Group: t.deployment.Group, Route: t.deployment.Ref.RouteName(), Region: t.region, ModelID: t.id,
 		Method: http.MethodPost, URL: t.client.URL(p.path(call.Request.Stream)), Header: header,
 		Body: append([]byte(nil), p.body.B...), Losses: call.Request.Losses,
 	}

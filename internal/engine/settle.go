@@ -94,7 +94,7 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 		r.RequestID = call.AnswerID
 	}
 	if d := call.Deployment; d != nil {
-		r.Group, r.Deployment, r.Model, r.Region, r.Route = d.Group, d.ID, call.ModelID, call.Region, string(d.Ref.Route)
+		r.Group, r.Deployment, r.Model, r.Region, r.Route = d.Group, d.ID, call.ModelID, call.Region, d.Ref.RouteName()
 	}
 	tries := call.Tries
 	if d := call.Deployment; d != nil && call.Why != "" && (failure == nil || len(tries) == 0) { // there was a choice

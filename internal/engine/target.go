@@ -30,9 +30,10 @@ type target struct {
 	price      catalog.Price
 	priced     bool
 	warning    string
-	messages   *target // the same one where Claude's own words are taken, see codecFor; nil if that is this one, or none
-	attributed bool    // calls go as identities that name their callers
-	shared     *target // the one that this is a copy of for an attributed call
+	messages   *target         // the same one where Claude's own words are taken, see codecFor; nil if that is this one, or none
+	ways       []catalog.Route // further ways to the model, see codecFor and leastLoss
+	attributed bool            // calls go as identities that name their callers
+	shared     *target         // the one that this is a copy of for an attributed call
 }
 
 // onInvoke returns the target for a model that Converse turned out not to serve, and remembers it: nobody is sent to
@@ -68,6 +69,9 @@ func (t *target) route() {
 		t.plain, t.streams = "/rerank", false
 	case catalog.RouteConverseLike: // the address is whole
 		t.plain, t.stream, t.streams = "", "", true
+	case catalog.RouteChatCompletions, catalog.RouteResponses, catalog.RouteMessages, catalog.RouteMantle:
+		t.plain, t.streams = t.nativePath(), m.Streams()
+		t.stream = t.plain
 	case catalog.RouteInvoke:
 		t.plain, t.stream, t.streams = wire.ModelPath(t.id, "invoke"), wire.ModelPath(t.id, "invoke-with-response-stream"), m.Streams()
 	default:
@@ -92,6 +96,7 @@ type mode string
 const (
 	modeAny       mode = "" // of requests in AWS's own words: AWS says what the model does
 	modeChat      mode = "chat"
+	modeResponses mode = "responses"
 	modeEmbedding mode = "embedding"
 	modeRerank    mode = "rerank"
 	modeImage     mode = "image"
@@ -208,6 +213,9 @@ func (e *Engine) target(d *router.Deployment, matched string, relay bool) (*targ
 	t := &target{deployment: d, id: d.Ref.ID}
 	if m := d.Ref.Model; m != nil {
 		t.mode = mode(m.Mode)
+		if t.mode == modeResponses { // of models that have no other endpoint; they chat all the same
+			t.mode = modeChat
+		}
 	} else if said := modeOf(d.Mode); said != modeChat && endpoints[said] != "" { // chat is what is assumed, not said
 		t.mode = said
 	}
@@ -215,6 +223,7 @@ func (e *Engine) target(d *router.Deployment, matched string, relay bool) (*targ
 		if failed := t.translated(); failed != nil {
 			return nil, failed
 		}
+		t.id = d.Ref.ID
 	}
 	idRegion := ""
 	if d.ModelID != "" {
@@ -320,6 +329,9 @@ func (e *Engine) connect(t *target) *llm.Error {
 			d.Ref.Route = catalog.RouteRerank
 		}
 	}
+	if d.Ref.Route == catalog.RouteMantle {
+		t.client, err = t.connection.Mantle(t.region)
+	}
 	if t.client == nil && err == nil {
 		t.client, err = t.connection.Client(t.region)
 	}
@@ -338,10 +350,15 @@ func (e *Engine) connect(t *target) *llm.Error {
 // Converse where the model has it.
 func chatRoute(d *router.Deployment) *llm.Error {
 	m := d.Ref.Model
-	if m != nil && m.Mode != string(modeChat) {
+	if m != nil && m.Mode != string(modeChat) && m.Mode != string(modeResponses) {
 		return otherMode(d.Ref.ID, modeChat, mode(m.Mode))
 	}
+	if m != nil && !d.Ref.Forced && m.HasConverse() && d.Ref.Route == catalog.RouteChatCompletions {
+		d.Ref.Route = catalog.RouteConverse
+	}
 	switch {
+	case d.Ref.Route.IsNative(), d.Ref.Route == catalog.RouteMantle:
+		return nativeRoute(d)
 	case d.Ref.Route == catalog.RouteConverse, d.Ref.Route == catalog.RouteConverseLike && !strings.Contains(d.Group, "*"):
 		return nil
 	case d.Ref.Route == catalog.RouteInvoke && invoke.Serves(d.Ref):
@@ -351,9 +368,6 @@ func chatRoute(d *router.Deployment) *llm.Error {
 			Kind: llm.KindInvalid, Code: "invalid_model", Param: "model",
 			Message: "it is not known which family of models is behind " + d.Ref.ID + ": set base_model, or write the family's word before the ARN (llama/, openai/, …)",
 		}
-	case !d.Ref.Forced && m.HasConverse():
-		d.Ref.Route = catalog.RouteConverse
-		return nil
 	}
 	return &llm.Error{
 		Kind: llm.KindInvalid, Code: "unsupported_route", Param: "model",
@@ -402,7 +416,7 @@ func (e *Engine) Behind(wildcard string) []Listed {
 		}
 	}
 	for _, m := range e.o.Catalog.Models() {
-		isChat := m.Mode == string(modeChat) && (m.HasConverse() || m.Route == catalog.RouteInvoke)
+		isChat := (m.Mode == string(modeChat) || m.Mode == string(modeResponses)) && (m.HasConverse() || m.Route == catalog.RouteInvoke || m.Route == catalog.RouteMantle)
 		if !isChat && (m.Mode == string(modeChat) || endpoints[mode(m.Mode)] == "") {
 			continue
 		}

@@ -55,7 +55,10 @@ func TestWildcardsAreFilledIn(t *testing.T) {
 	f("bedrock/amazon.titan-embed-text-v2:0", "invalid_model")
 	f("bedrock/agentcore/x", "invalid_model")
 	f("bedrock/invoke/arn:aws:bedrock:us-east-1:123456789012:imported-model/x", "invalid_model")
-	f("bedrock/mantle/openai.gpt-oss-120b", "unsupported_route")
+	f("bedrock/chat_completions/anthropic.claude-3-sonnet-20240229-v1:0", "unsupported_route")
+	f("bedrock/messages/openai.gpt-oss-120b-1:0", "unsupported_route")
+	f("bedrock/mantle/messages/openai.gpt-oss-120b", "unsupported_route")
+	f("bedrock/responses/arn:aws:bedrock:us-east-1:123456789012:provisioned-model/x", "unsupported_route")
 }
 
 func TestTargetsAreKeptWithinBounds(t *testing.T) {

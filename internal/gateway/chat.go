@@ -331,7 +331,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 			h["X-Outcrop-Decision"] = []string{call.Decision()}
 		}
 		if d.Ref.Route != "" {
-			h["X-Outcrop-Route"] = []string{string(d.Ref.Route)}
+			h["X-Outcrop-Route"] = []string{d.Ref.RouteName()}
 		}
 	}
 	if left, limits, ok := x.server.Engine.Left(call); ok {

@@ -32,7 +32,8 @@ var update = flag.Bool("update", false, "write what came out into the golden fil
 //	settings      further top-level sections of config.yaml
 //	path          the client's endpoint, /v1/chat/completions if absent; further lines are headers
 //	request       the client's body
-//	answer        AWS's answer: JSON, or "event {json}" lines of a stream ("chunk {json}" is InvokeModel's), or "HTTP status" with headers and a body
+//	answer        AWS's answer: JSON, or "event {json}" lines of a stream ("chunk {json}" is InvokeModel's, "data: {json}" a native
+//	              endpoint's), or "HTTP status" with headers and a body
 //	answer 2      AWS's answer to the second call, answer 3 that to the third, …; further calls get the last of them
 //	answer to X   AWS's answer to calls whose body holds X, for calls that are made side by side; upstream then has them in
 //	              the order of their text
@@ -192,7 +193,7 @@ func (u *scriptedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var names []string
 	for name := range r.Header {
-		if name != "X-Amz-Date" && (strings.HasPrefix(name, "X-") || name == "Anthropic-Beta") || name == "Authorization" && !strings.HasPrefix(r.Header.Get(name), "AWS4") {
+		if name != "X-Amz-Date" && (strings.HasPrefix(name, "X-") || strings.HasPrefix(name, "Anthropic-") || name == "Openai-Project") || name == "Authorization" && !strings.HasPrefix(r.Header.Get(name), "AWS4") {
 			names = append(names, name)
 		}
 	}
@@ -206,6 +207,9 @@ func (u *scriptedUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(answer, "HTTP "):
 		writeScripted(w, answer)
+	case strings.HasPrefix(answer, "event: "), strings.HasPrefix(answer, "data: "): // of a native endpoint
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, strings.ReplaceAll(answer, "\ndata: ", "\n\ndata: ")+"\n\n")
 	case strings.HasPrefix(answer, "{"):
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, answer)

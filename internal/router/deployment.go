@@ -17,6 +17,8 @@ type Deployment struct {
 	Model, BaseModel, ModelID string
 	// Connection names the upstream identity and endpoint: an index that the engine's owner gave out.
 	Connection int
+	// Project is the project that calls to Mantle's host are booked to; empty is none.
+	Project string
 	// Region is the configured region, empty when the model's name or the environment decides.
 	Region string
 

@@ -64,6 +64,9 @@ func (s *Server) deliverBody(w http.ResponseWriter, r *http.Request, f *Fault, b
 func (s *Server) deliverStream(w http.ResponseWriter, r *http.Request, c *call, f *Fault, pc pace, frames []frame) {
 	h := w.Header()
 	h.Set("Content-Type", "application/vnd.amazon.eventstream")
+	if isNative(c.operation) {
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	}
 	if c.operation == opInvokeStream {
 		h.Set("X-Amzn-Bedrock-Content-Type", "application/json")
 	}
@@ -73,7 +76,11 @@ func (s *Server) deliverStream(w http.ResponseWriter, r *http.Request, c *call, 
 	if !pause(r.Context(), pc.firstEvent) {
 		return
 	}
-	if f != nil {
+	switch {
+	case f == nil:
+	case isNative(c.operation):
+		frames = f.disturbNative(c.operation, frames)
+	default:
 		frames = f.disturb(frames)
 	}
 	for i, one := range frames {

@@ -10,7 +10,8 @@ import (
 type frame struct {
 	headers eventstream.Headers
 	payload []byte
-	corrupt bool // its checksum is wrong
+	corrupt bool   // its checksum is wrong
+	text    []byte // a server-sent event in the place of a frame
 }
 
 func header(pairs ...string) eventstream.Headers {
@@ -38,6 +39,9 @@ func errorFrame(code, message string) frame {
 
 // encode gives the frame's bytes with both checksums, by the SDK's encoder.
 func (f frame) encode() ([]byte, error) {
+	if f.text != nil {
+		return f.text, nil
+	}
 	var b bytes.Buffer
 	if err := eventstream.NewEncoder().Encode(&b, eventstream.Message{Headers: f.headers, Payload: f.payload}); err != nil {
 		return nil, err

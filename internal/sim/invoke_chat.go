@@ -13,12 +13,21 @@ type chatCompletions struct{}
 
 func (chatCompletions) speaks(_ string, body members) bool { return body.have("messages") }
 
-var chatShape = sync.OnceValue(func() *shape {
+var chatShape = sync.OnceValue(func() *shape { return structure("Request", chatMembers()...) })
+
+// nativeChatShape is the body of Bedrock's own Chat Completions endpoints, which demand the model and know more parameters.
+var nativeChatShape = sync.OnceValue(func() *shape {
+	return structure("Request", append(chatMembers(), need("model", text()), may("stream_options", structure("stream_options", may("include_usage", boolean()))),
+		may("service_tier", oneOf("auto", "default", "flex", "priority")), may("verbosity", oneOf("low", "medium", "high")), may("prompt_cache_key", text()), may("prompt_cache_retention", text()),
+		may("prompt_cache_options", anyJSON()), may("prediction", anyJSON()))...)
+})
+
+func chatMembers() []member {
 	part := tagged("content", may("text", structure("text", need("type", text()), need("text", text()))),
 		may("image_url", structure("image_url", need("type", text()), need("image_url", structure("image_url", need("url", text().matching(`data:image/[a-z]+;base64,.+`)), may("detail", text()))))),
 		may("input_audio", structure("input_audio", need("type", text()), need("input_audio", structure("input_audio", need("data", blob()), need("format", text()))))))
 	call := structure("tool_call", need("id", text().from(1)), need("type", oneOf("function")), need("function", structure("function", need("name", text().from(1)), need("arguments", text()))))
-	return structure("Request",
+	return []member{
 		need("messages", list(structure("message", need("role", oneOf("system", "developer", "user", "assistant", "tool")), may("content", either(list(part))),
 			may("tool_calls", list(call)), may("tool_call_id", text()), may("name", text()))).from(1)),
 		may("max_tokens", integer().from(1)), may("max_completion_tokens", integer().from(1)), may("temperature", number().between(0, 2)), may("top_p", number().between(0, 1)),
@@ -26,9 +35,10 @@ var chatShape = sync.OnceValue(func() *shape {
 		may("frequency_penalty", number().between(-2, 2)), may("logit_bias", anyJSON()), may("logprobs", boolean()), may("top_logprobs", integer()),
 		may("tools", list(structure("tool", need("type", oneOf("function")), need("function", structure("function", need("name", text().between(1, 64)), may("description", text()),
 			may("parameters", anyJSON()), may("strict", boolean())))))),
-		may("tool_choice", anyJSON()), may("parallel_tool_calls", boolean()), may("response_format", anyJSON()), may("reasoning_effort", oneOf("none", "minimal", "low", "medium", "high")),
-		may("user", text()), may("model", text()), may("stream", boolean()), guardrailMember())
-})
+		may("tool_choice", anyJSON()), may("parallel_tool_calls", boolean()), may("response_format", anyJSON()), may("reasoning_effort", oneOf("none", "minimal", "low", "medium", "high", "xhigh", "max")),
+		may("user", text()), may("model", text()), may("stream", boolean()), guardrailMember(),
+	}
+}
 
 type chatRequest struct {
 	Messages []struct {
@@ -78,9 +88,14 @@ func (c *chatContent) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-func (chatCompletions) read(model string, body []byte) (*prompt, *apiError) {
+func (f chatCompletions) read(model string, body []byte) (*prompt, *apiError) {
+	return f.readShaped(model, body, chatShape())
+}
+
+// readShaped reads a body of a shape: InvokeModel's, or that of the endpoint of its own.
+func (chatCompletions) readShaped(model string, body []byte, s *shape) (*prompt, *apiError) {
 	var req chatRequest
-	if refused := checked(body, chatShape(), &req); refused != nil {
+	if refused := checked(body, s, &req); refused != nil {
 		return nil, refused
 	}
 	if refused := req.checkRules(); refused != nil {

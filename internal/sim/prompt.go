@@ -39,6 +39,7 @@ type attachment struct {
 type tool struct {
 	name   string
 	schema any
+	custom bool // takes one text, of the Responses API
 }
 
 // guardrail is the guardrail that a request names.

@@ -154,6 +154,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			c.asked = id
 		}
 	}
+	if r.Method == http.MethodPost && c.operation == "" {
+		c.operation = nativeOperation(raw)
+	}
 	if r.Method == http.MethodPost && raw == "/rerank" {
 		c.operation = opRerank
 	}
@@ -168,6 +171,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	c.body = body
+	if isNative(c.operation) {
+		c.asked = modelOf(body)
+	}
 	s.requests.add(Recorded{
 		Method: r.Method, Path: raw, Query: r.URL.RawQuery, Header: r.Header.Clone(), Body: body,
 		Operation: c.operation, Model: c.asked,
@@ -194,6 +200,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveRerank(w, r, c)
 	case service != "":
 		s.serveService(w, r, c, segments)
+	case isNative(c.operation):
+		s.serveNative(w, r, c, raw)
 	case c.operation != "":
 		s.serveModel(w, r, c)
 	case r.Method == http.MethodGet && s.serveControl(w, r, segments):

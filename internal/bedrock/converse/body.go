@@ -15,6 +15,8 @@ type Body struct {
 	NoTools, NoVision, NoVideo, NoAudio, NoDocuments, NoS3, NoCache, NoTopK, NoStop, NoReasoning bool
 	// Params are OpenAI's parameters that the body takes under OpenAI's names.
 	Params []string
+	// Strict says that tools may be strict.
+	Strict bool
 	// ThinkTags says that the model writes its reasoning into the text, between tags.
 	ThinkTags bool
 	// Anthropic says that the body is Claude's Messages API, OpenAI that it is OpenAI's Chat Completions.

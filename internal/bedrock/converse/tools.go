@@ -245,7 +245,7 @@ func (e *encoder) toolSpec(i int, tool *llm.Tool) {
 	}
 	e.dst = append(e.dst, '}')
 	if tool.Strict != nil && *tool.Strict {
-		if e.m.family == familyClaude && !e.m.noStrict {
+		if e.m.family == familyClaude && !e.m.noStrict || e.m.body != nil && e.m.body.Strict {
 			e.dst = append(e.dst, `,"strict":true`...)
 		} else {
 			e.req.Lose(toolParam(i, ".function.strict"), "unsupported")

@@ -37,6 +37,8 @@ func readUsage(s *jsonscan.Scanner, u *llm.Usage) error {
 			target = &read2
 		case "cacheWriteInputTokenCount":
 			target = &written2
+		case "reasoningTokens": // of families whose own bodies tell it
+			target = &u.Reasoning
 		case "cacheDetails":
 			if details5m, details1h, err = cacheDetails(s); err != nil {
 				return err

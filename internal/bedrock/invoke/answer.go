@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -48,6 +49,8 @@ type answer struct {
 	// logprobs are those of the text, in OpenAI's shape.
 	logprobs []byte
 	usage    usage
+	// tier is the service tier that the body tells.
+	tier string
 }
 
 // shape says that an answer is not the family's.
@@ -195,7 +198,7 @@ func (a *answer) converse(header http.Header) []byte {
 	if a.logprobs != nil {
 		out = append(append(append(out, `"logprobs":`...), a.logprobs...), ',')
 	}
-	if tier := header.Get(headerTier); tier != "" {
+	if tier := cmp.Or(header.Get(headerTier), a.tier); tier != "" {
 		out = append(llm.AppendString(append(out, `"serviceTier":{"type":`...), tier), '}', ',')
 	}
 	if latency := header.Get(headerLatency); latency != "" {

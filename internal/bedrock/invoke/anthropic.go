@@ -35,7 +35,7 @@ const (
 
 func (e *encoder) anthropicMessages() {
 	d := &e.doc
-	if !d.has("anthropic_version") {
+	if e.native == nil && !d.has("anthropic_version") {
 		e.raw("anthropic_version", []byte(anthropicVersion))
 	}
 	ceiling := int64(maxClaude)

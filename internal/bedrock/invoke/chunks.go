@@ -2,7 +2,7 @@ package invoke
 
 import (
 	"bytes"
-	"encoding/base64"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/converse"
-	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -18,16 +17,28 @@ import (
 // NewStream returns the events of a streamed answer of InvokeModel; it owns frames from then on. requestID is AWS's, for
 // errors, header that of the answer.
 func NewStream(frames converse.Frames, header http.Header, turn *Turn, requestID string) llm.Stream {
+	return newStream(&framed{Frames: frames, requestID: requestID}, header, turn, requestID)
+}
+
+// NewEventStream is [NewStream] for an answer of a native endpoint, which comes in server-sent events.
+func NewEventStream(events Events, header http.Header, turn *Turn, requestID string) llm.Stream {
+	return newStream(sent{events}, header, turn, requestID)
+}
+
+func newStream(from objects, header http.Header, turn *Turn, requestID string) llm.Stream {
 	if turn.native {
-		return &reframed{frames: frames, header: header, requestID: requestID}
+		if turn.family == &nativeResponses {
+			return &relayed{from: from, header: header, requestID: requestID}
+		}
+		return &reframed{from: from, header: header, requestID: requestID}
 	}
-	c := &chunks{frames: frames, header: header, turn: turn, requestID: requestID, block: -1}
+	c := &chunks{from: from, header: header, turn: turn, requestID: requestID, block: -1}
 	return converse.NewStreamOf(c, turn.chat, requestID)
 }
 
 // chunks says a family's chunks in Converse's events. It implements [converse.Events].
 type chunks struct {
-	frames    converse.Frames
+	from      objects
 	header    http.Header
 	turn      *Turn
 	requestID string
@@ -36,7 +47,7 @@ type chunks struct {
 	queue []event
 	next  int
 	buf   []byte
-	// object is the chunk's object, decoded.
+	// object is the chunk's object.
 	object []byte
 	err    error
 
@@ -49,6 +60,8 @@ type chunks struct {
 	kind          string
 	usage         usage
 	trace         []byte
+	// tier is the service tier that a chunk told.
+	tier string
 	// lead is cut off the first text; held is text that may be the beginning of a stop sequence.
 	leadDone bool
 	held     string
@@ -84,47 +97,43 @@ func (c *chunks) Next() (kind, payload []byte, err error) {
 		if c.err != nil {
 			return nil, nil, c.err
 		}
-		frame, err := c.frames.Next()
+		object, err := c.from.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			c.end()
 			c.err = io.EOF
 		case err != nil:
 			c.err = err
-		case !frame.IsEvent():
-			c.err = wire.FrameError(frame, c.requestID)
-		default:
-			c.read(frame.Payload())
+		case object != nil:
+			c.read(object)
 		}
 	}
 }
 
 // Buffered reports that the next event has been received.
-func (c *chunks) Buffered() bool { return c.next < len(c.queue) || c.err == nil && c.frames.Buffered() }
+func (c *chunks) Buffered() bool { return c.next < len(c.queue) || c.err == nil && c.from.Buffered() }
 
 // Close ends the upstream call.
-func (c *chunks) Close() error { return c.frames.Close() }
+func (c *chunks) Close() error { return c.from.Close() }
 
-// read takes one frame: {"bytes": base64 of the family's object}.
-func (c *chunks) read(payload []byte) {
-	encoded, ok := jsonscan.Inner(jsonscan.Member(payload, "bytes"))
-	if !ok {
-		return // an event of a newer AWS
-	}
-	var err error
-	if c.object, err = base64.StdEncoding.AppendDecode(c.object[:0], encoded); err == nil {
-		err = jsonscan.Valid(c.object)
-	}
-	if err != nil {
-		c.fail(&llm.Error{Kind: llm.KindUpstream, Message: "a chunk of AWS's stream is not JSON", RequestID: c.requestID, Cause: err})
+// read takes one of the family's objects.
+func (c *chunks) read(object []byte) {
+	if err := jsonscan.Valid(object); err != nil {
+		c.fail(notJSON(c.requestID, err))
 		return
 	}
+	c.object = object
 	metrics := c.aws()
-	if !c.started {
+	first := !c.started
+	if first {
 		c.started = true
 		c.add(eventStart, []byte(`{"role":"assistant"}`))
 	}
+	queued := len(c.queue)
 	c.turn.family.chunk(c, c.object)
+	if first && c.err != nil && len(c.queue) == queued { // a stream that only fails has not begun
+		c.queue = c.queue[:0]
+	}
 	c.usage.metrics(metrics) // behind the family's own counts, which say more
 	if c.intervened {
 		c.finish("")
@@ -322,7 +331,7 @@ func (c *chunks) end() {
 	if c.trace != nil {
 		c.buf = append(append(append(c.buf, `"trace":`...), c.trace...), ',')
 	}
-	if tier := c.header.Get(headerTier); tier != "" {
+	if tier := cmp.Or(c.header.Get(headerTier), c.tier); tier != "" {
 		c.buf = append(llm.AppendString(append(c.buf, `"serviceTier":{"type":`...), tier), '}', ',')
 	}
 	if latency := c.header.Get(headerLatency); latency != "" {

@@ -29,7 +29,7 @@ type Turn struct {
 	prefill bool
 	// stops are stop sequences that the body does not take: the answer is cut at the first of them.
 	stops []string
-	// native says that the client speaks the family's own words: answers and events carry them.
+	// native says that the client speaks the family's own words: answers and events carry them. It is not about endpoints.
 	native bool
 }
 
@@ -43,14 +43,22 @@ func Encode(dst []byte, req *llm.Request, ref catalog.Ref) (*Request, error) {
 			Message: "it is not known which family of models is behind " + ref.ID + ": set base_model, or write the family's word before the ARN (llama/, openai/, …)",
 		}
 	}
+	return encode(dst, req, ref, f, nil)
+}
+
+// encode writes the body of a family, for InvokeModel or for a native endpoint.
+func encode(dst []byte, req *llm.Request, ref catalog.Ref, f *family, n *Native) (*Request, error) {
 	body := f.body(ref)
+	if f == &nativeResponses && Relays(req) {
+		return relay(dst, req, n)
+	}
 	if f == &anthropicMessages && req.Original.Speaks(llm.DialectMessages) {
 		normal, whole, err := converse.EncodeAround(nil, req, ref, &body)
 		if err != nil {
 			return nil, err
 		}
 		if whole {
-			e := encoder{dst: dst, start: len(dst), doc: readDocument(normal), req: req, ref: ref, turn: &Turn{family: f, native: true}, original: req.Original}
+			e := encoder{dst: dst, start: len(dst), doc: readDocument(normal), req: req, ref: ref, turn: &Turn{family: f, native: true}, original: req.Original, native: n}
 			return e.encode()
 		}
 	}
@@ -58,7 +66,7 @@ func Encode(dst []byte, req *llm.Request, ref catalog.Ref) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := encoder{dst: dst, start: len(dst), doc: readDocument(normal), req: req, ref: ref, turn: &Turn{family: f, chat: turn}}
+	e := encoder{dst: dst, start: len(dst), doc: readDocument(normal), req: req, ref: ref, turn: &Turn{family: f, chat: turn}, native: n}
 	e.turn.prefill = e.doc.prefill()
 	return e.encode()
 }
@@ -67,6 +75,9 @@ func Encode(dst []byte, req *llm.Request, ref catalog.Ref) (*Request, error) {
 func (e *encoder) encode() (*Request, error) {
 	f := e.turn.family
 	header := e.header()
+	if e.native != nil {
+		e.nativeHead(header)
+	}
 	f.encode(e)
 	if e.err != nil {
 		return nil, e.err
@@ -90,6 +101,8 @@ type encoder struct {
 	err   *llm.Error
 	// original has the conversation in the family's own words, nil where doc has it.
 	original *llm.Original
+	// native is the endpoint that the body is for, nil for InvokeModel.
+	native *Native
 
 	// written are the members that the family has written itself.
 	written []string

@@ -57,7 +57,11 @@ func (e *encoder) openaiChat() {
 	}
 	e.dst[start] = '['
 	e.dst = append(e.dst, ']')
-	e.raw("max_tokens", d.maxTokens)
+	if e.native == nil {
+		e.raw("max_tokens", d.maxTokens)
+	} else {
+		e.raw("max_completion_tokens", d.maxTokens)
+	}
 	e.raw("temperature", d.temperature)
 	e.raw("top_p", d.topP)
 	e.strings("stop", d.stops)
@@ -175,7 +179,11 @@ func (e *encoder) openaiTools(mode string, name []byte) {
 		t := &e.doc.tools[i]
 		e.dst = append(append(e.dst, `{"type":"function","function":{"name":`...), t.name...)
 		e.dst = append(append(e.dst, `,"description":`...), t.description...)
-		e.dst = append(append(append(e.dst, `,"parameters":`...), t.schema...), '}', '}')
+		e.dst = append(append(e.dst, `,"parameters":`...), t.schema...)
+		if t.strict && e.native != nil {
+			e.dst = append(e.dst, `,"strict":true`...)
+		}
+		e.dst = append(e.dst, '}', '}')
 	})
 	switch mode {
 	case "auto", "none":
@@ -205,6 +213,7 @@ func stopOfChoice(choice []byte) []byte {
 
 // choicesAnswer reads an answer in OpenAI's shape, of chats and of completions.
 func (a *answer) choicesAnswer(body []byte) {
+	a.tier = jsonscan.Text(jsonscan.Member(body, "service_tier"))
 	choice := firstChoice(body)
 	message, text := jsonscan.Member(choice, "message"), jsonscan.Member(choice, "text")
 	if message == nil && text == nil {
@@ -259,6 +268,7 @@ func (u *usage) openai(raw []byte) {
 		return
 	}
 	u.counts(raw, "prompt_tokens", "completion_tokens")
+	set(&u.reasoning, jsonscan.Member(raw, "completion_tokens_details", "reasoning_tokens"))
 	if set(&u.read, jsonscan.Member(raw, "prompt_tokens_details", "cached_tokens")) {
 		u.input = max(0, u.input-u.read)
 	}
@@ -266,7 +276,14 @@ func (u *usage) openai(raw []byte) {
 
 // choicesChunk reads a chunk in OpenAI's shape, of chats and of completions.
 func (c *chunks) choicesChunk(chunk []byte) {
+	if failure := jsonscan.Member(chunk, "error"); len(failure) > 0 && failure[0] == '{' {
+		c.fail(openAIError(failure, c.requestID))
+		return
+	}
 	c.usage.openai(jsonscan.Member(chunk, "usage"))
+	if tier := jsonscan.Text(jsonscan.Member(chunk, "service_tier")); tier != "" {
+		c.tier = tier
+	}
 	choice := firstChoice(chunk)
 	if choice == nil {
 		return

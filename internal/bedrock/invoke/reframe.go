@@ -2,13 +2,11 @@ package invoke
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/converse"
-	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -16,11 +14,11 @@ import (
 // reframed is a stream of Claude's own events for a client that speaks Claude's own words: each event is handed over as
 // it came, and read only for what the books, the retries and the keeping of time need.
 type reframed struct {
-	frames    converse.Frames
+	from      objects
 	header    http.Header
 	requestID string
 
-	// object is the event, decoded; spare is its copy where it had to be changed.
+	// object is the event; spare is its copy where it had to be changed.
 	object, spare []byte
 	usage         usage
 	booked        llm.Usage
@@ -32,7 +30,7 @@ type reframed struct {
 // Next returns the next event.
 func (r *reframed) Next() (llm.Event, error) {
 	for r.err == nil {
-		frame, err := r.frames.Next()
+		object, err := r.from.next()
 		switch {
 		case errors.Is(err, io.EOF) && r.done:
 			r.err = io.EOF
@@ -40,11 +38,9 @@ func (r *reframed) Next() (llm.Event, error) {
 			r.fail("stream ended early", io.ErrUnexpectedEOF)
 		case err != nil:
 			r.err = err
-		case !frame.IsEvent():
-			r.err = wire.FrameError(frame, r.requestID)
-		case r.done: // nothing that comes now belongs to the answer
+		case r.done || object == nil: // nothing that comes now belongs to the answer
 		default:
-			if ev, ok := r.event(frame.Payload()); ok {
+			if ev, ok := r.event(object); ok {
 				return ev, nil
 			}
 		}
@@ -57,14 +53,14 @@ func (r *reframed) fail(message string, cause error) {
 }
 
 // Buffered reports that the next event has been received.
-func (r *reframed) Buffered() bool { return r.err == nil && r.frames.Buffered() }
+func (r *reframed) Buffered() bool { return r.err == nil && r.from.Buffered() }
 
 // Close ends the upstream call.
 func (r *reframed) Close() error {
 	if r.err == nil {
 		r.err = io.EOF
 	}
-	return r.frames.Close()
+	return r.from.Close()
 }
 
 // chunkBytes returns what stands in a frame, base64. Nearly all frames are spelled as AWS spells them.
@@ -78,18 +74,10 @@ func chunkBytes(payload []byte) ([]byte, bool) {
 	return jsonscan.Inner(jsonscan.Member(payload, "bytes"))
 }
 
-// event reads one frame. ok is false for frames that bring no event.
-func (r *reframed) event(payload []byte) (ev llm.Event, ok bool) {
-	encoded, ok := chunkBytes(payload)
-	if !ok {
-		return ev, false // an event of a newer AWS
-	}
-	var err error
-	if r.object, err = base64.StdEncoding.AppendDecode(r.object[:0], encoded); err != nil {
-		r.fail("a chunk of AWS's stream is not JSON", err)
-		return ev, false
-	}
-	p, err := readNative(r.object)
+// event reads one object. ok is false for those that bring no event.
+func (r *reframed) event(object []byte) (ev llm.Event, ok bool) {
+	r.object = object
+	p, err := readNative(object)
 	if err != nil {
 		r.fail("a chunk of AWS's stream is not JSON", err)
 		return ev, false

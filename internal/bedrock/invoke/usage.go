@@ -10,7 +10,7 @@ import (
 
 // usage is what AWS counted, in tokens. Input excludes what came from the cache or went into it.
 type usage struct {
-	input, output, read, written, written5m, written1h int64
+	input, output, read, written, written5m, written1h, reasoning int64
 	// known says that input and output were told.
 	known bool
 }
@@ -70,7 +70,7 @@ func (u *usage) total() llm.Usage {
 	if !u.known {
 		return llm.Usage{}
 	}
-	out := llm.Usage{Input: u.input, Output: u.output, CacheRead: u.read, CacheWrite5m: u.written}
+	out := llm.Usage{Input: u.input, Output: u.output, CacheRead: u.read, CacheWrite5m: u.written, Reasoning: u.reasoning}
 	if u.written > 0 && u.written5m+u.written1h == u.written {
 		out.CacheWrite5m, out.CacheWrite1h, out.CacheSplit = u.written5m, u.written1h, true
 	}
@@ -91,6 +91,10 @@ func (u *usage) append(dst []byte) []byte {
 		add("cacheReadInputTokens", u.read)
 		dst = append(dst, ',')
 		add("cacheWriteInputTokens", u.written)
+	}
+	if u.reasoning > 0 {
+		dst = append(dst, ',')
+		add("reasoningTokens", u.reasoning)
 	}
 	if u.written5m+u.written1h > 0 {
 		dst = append(dst, `,"cacheDetails":[{"ttl":"5m",`...)

@@ -119,6 +119,15 @@ func AgentRuntime(override string) string {
 	return u.String()
 }
 
+// Mantle returns the address of Mantle's host that goes with one of bedrock-runtime's: a proxy serves both; where the host's
+// name holds that service's it is AWS's, or a way to it, and Mantle has one of its own, which is "".
+func Mantle(override string) string {
+	if u, err := url.Parse(override); err == nil && strings.Contains(u.Host, "bedrock-runtime") {
+		return ""
+	}
+	return override
+}
+
 // IsPublic reports whether the endpoint is one of AWS's own public addresses of Bedrock, which everybody may know. Proxies,
 // load balancers and VPC endpoints are not, even under AWS's domains.
 func (e Endpoint) IsPublic() bool {

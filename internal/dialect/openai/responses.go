@@ -18,6 +18,8 @@ type Responses struct {
 	Store    bool
 	// Input are the items of the request's own input, in the client's spelling; a text alone has become a message.
 	Input []json.RawMessage
+	// sealed says that the input has reasoning under a seal of this gateway's, which only it can open.
+	sealed bool
 	// encrypted says that reasoning is to be given in a form in which it can be sent back.
 	encrypted bool
 	// tools are the tools that are no plain functions, by the names under which the model knows them.
@@ -27,7 +29,10 @@ type Responses struct {
 	// echo are the members that the answer repeats, in the client's spelling.
 	echo []llm.Field
 	// members are the spans of what is read when the whole body is known.
-	members struct{ input, tools, toolChoice []byte }
+	members struct{ input, tools, toolChoice, include []byte }
+	// before are the items that came with the previous response; fields are the members in the client's own words.
+	before []json.RawMessage
+	fields []llm.Field
 }
 
 // History returns the items of the conversation that a response ended: what was said before it, and its output.
@@ -48,7 +53,59 @@ func DecodeResponses(body []byte, history History) (*llm.Request, *Control, *Res
 	if d.req.Model == "" {
 		return nil, nil, nil, missing("model")
 	}
+	d.original()
 	return d.req, d.control, r, nil
+}
+
+// original keeps the request in its own words, for models that speak them: nothing that has been lost so far is lost there.
+func (d *decoder) original() {
+	r := d.responses
+	add := func(name string, value []byte) {
+		r.fields = append(r.fields, llm.Field{Name: name, Value: value})
+	}
+	input := r.members.input
+	if len(r.before) > 0 {
+		items := r.before
+		for _, item := range r.Input {
+			items = append(items, item)
+		}
+		input = []byte{'['}
+		for i, item := range items {
+			if i > 0 {
+				input = append(input, ',')
+			}
+			input = append(input, item...)
+		}
+		input = append(input, ']')
+	}
+	if input != nil {
+		add("input", input)
+	}
+	if r.members.tools != nil {
+		add("tools", r.members.tools)
+	}
+	if r.members.toolChoice != nil {
+		add("tool_choice", r.members.toolChoice)
+	}
+	include := []byte(`["reasoning.encrypted_content"`) // nothing is kept at AWS
+	for value := range jsonscan.Elements(r.members.include) {
+		if string(value) != `"reasoning.encrypted_content"` {
+			include = append(append(include, ','), value...)
+		}
+	}
+	add("include", append(include, ']'))
+	d.req.Original = &llm.Original{Dialect: llm.DialectResponses, Fields: r.fields, Losses: d.req.Losses, Changed: r.sealed || d.namesFiles()}
+	d.req.Losses = nil
+}
+
+// namesFiles reports whether a file is named by its address: the gateway fetches it, and nobody else.
+func (d *decoder) namesFiles() bool {
+	for i := range d.blocks {
+		if m := d.blocks[i].Media; m != nil && m.URL != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // conversation reads what can be understood only when the whole body is known: tools first, then what was said before.
@@ -74,6 +131,7 @@ func (d *decoder) conversation(history History) error {
 		if err != nil {
 			return err
 		}
+		r.before = items
 		d.calls.message = 0
 		d.items = itemsOfHistory
 		for _, item := range items {
@@ -145,9 +203,31 @@ const (
 
 // responsesMember consumes a member of the body.
 func (d *decoder) responsesMember(key []byte) error {
-	r, name := d.responses, string(key)
+	name := string(key)
 	d.s.Peek() // goes to the value
 	from := d.s.Pos
+	if err := d.responseMember(key, name, from); err != nil {
+		return err
+	}
+	if staysAsItIs(name) && d.s.Data[from] != 'n' {
+		d.responses.fields = append(d.responses.fields, llm.Field{Name: name, Value: d.s.Data[from:d.s.Pos]})
+	}
+	return nil
+}
+
+// staysAsItIs names the members that a model which speaks the Responses API gets as they stand. Who asks is the gateway's own
+// business, and so is what is kept.
+func staysAsItIs(name string) bool {
+	switch name {
+	case "instructions", "parallel_tool_calls", "reasoning", "text", "truncation", "top_logprobs", "prompt_cache_key", "prompt_cache_retention",
+		"prompt_cache_options", "max_tool_calls", "context_management", "moderation", "image", "access_programs":
+		return true
+	}
+	return false
+}
+
+func (d *decoder) responseMember(key []byte, name string, from int) error {
+	r := d.responses
 	switch name {
 	case "input":
 		return d.one(memberInput, name, func() (err error) { r.members.input, err = d.s.Skip(); return })
@@ -180,7 +260,9 @@ func (d *decoder) responsesMember(key []byte) error {
 	case "text":
 		return d.kept(memberFormat, name, d.textConfig)
 	case "include":
-		return d.one(memberInclude, name, d.include)
+		err := d.one(memberInclude, name, d.include)
+		r.members.include = d.s.Data[from:d.s.Pos]
+		return err
 	case "truncation":
 		return d.one(memberTruncation, name, d.truncation)
 	case "top_logprobs":

@@ -24,6 +24,10 @@ type ResponseAnswer struct {
 func NewResponse(a *ResponseAnswer, r *llm.Response) *ResponseEvents {
 	e := NewResponseEvents(a)
 	e.quiet = true
+	if r.Native != nil {
+		e.relay(r.Native)
+		return e
+	}
 	logprobs := r.Logprobs
 	for i := range r.Blocks {
 		b, index := &r.Blocks[i], int32(i) //nolint:gosec // an answer has not 2^31 blocks
@@ -58,6 +62,9 @@ func (e *ResponseEvents) Last() []byte { return e.last }
 // Output returns the items of the output as a list in which reasoning can be sent back to the model, whether the client has
 // asked for that or not.
 func (e *ResponseEvents) Output() []byte {
+	if e.output != nil {
+		return e.output
+	}
 	dst := []byte{'['}
 	for i, item := range e.items {
 		if i > 0 {

@@ -22,6 +22,7 @@ type ResponseEvents struct {
 	stop    llm.StopReason
 	others  []byte
 	last    []byte // the whole response, when it has ended
+	output  []byte // the items of a response in the model's own words
 }
 
 // outputItem is an item of the output. It is open until json has it.
@@ -59,6 +60,9 @@ func NewResponseEvents(a *ResponseAnswer) *ResponseEvents { return &ResponseEven
 func (e *ResponseEvents) Append(dst []byte, ev *llm.Event) []byte {
 	if ev.Choice > 0 {
 		return dst
+	}
+	if ev.Native != nil {
+		return e.native(dst, ev.Native)
 	}
 	switch ev.Kind {
 	case llm.EventStart:

@@ -167,6 +167,7 @@ func (d *decoder) placeMessage(t *item) error {
 func (d *decoder) placeReasoning(t *item) {
 	if t.encrypted != "" {
 		if blocks, ok := unseal(t.encrypted); ok {
+			d.responses.sealed = true
 			for i := range blocks {
 				blocks[i].Path = d.path(-1)
 			}
