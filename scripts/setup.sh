@@ -145,19 +145,20 @@ servers() {
 curl_part() { command -v curl >/dev/null || debian "curl (for the lines that the demo prints)" curl; }
 
 node_part() {
-	local stamp=test/compat/node/node_modules/.lock.sum want
+	local folder=$1 what=$2
+	local stamp=$folder/node_modules/.lock.sum want
 	if ! node_works; then
 		debian "Node.js $node_minimum with npm" nodejs npm
 		node_works || fail "Node.js $node_minimum or newer with npm is needed; this machine has $(node --version 2>/dev/null || echo none)"
 	fi
-	want=$(cat test/compat/node/package-lock.json test/compat/node/package.json | sha256sum)
+	want=$(cat "$folder/package-lock.json" "$folder/package.json" | sha256sum)
 	if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then
 		return
 	fi
-	say "installing the Node.js clients of test/compat"
+	say "installing $what"
 	mkdir -p "$cache"
-	(cd test/compat/node && npm ci --silent --no-audit --no-fund --ignore-scripts </dev/null) >"$cache/npm.log" 2>&1 ||
-		{ tail -n 5 "$cache/npm.log" >&2; fail "npm ci failed in test/compat/node (see .cache/npm.log)"; }
+	(cd "$folder" && npm ci --silent --no-audit --no-fund --ignore-scripts </dev/null) >"$cache/npm.log" 2>&1 ||
+		{ tail -n 5 "$cache/npm.log" >&2; fail "npm ci failed in $folder (see .cache/npm.log)"; }
 	printf '%s\n' "$want" >"$stamp"
 }
 
@@ -173,5 +174,6 @@ if [ "$part" = compat ] || [ "$part" = all ]; then
 	curl_part
 	python_part
 	old_part
-	node_part
+	node_part test/compat/node "the Node.js clients of test/compat"
+	node_part test/compat/codex "OpenAI's Codex, for test/compat"
 fi

@@ -269,7 +269,7 @@ func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, done s
 }
 
 func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error) {
-	failed = x.inClientsWords(x.why(failed))
+	failed = x.why(failed)
 	if x.call.ClientClosed { // nobody is left to be told; a status that was sent stays what it was
 		x.failure = failed
 		if !events.begun() {
@@ -282,6 +282,7 @@ func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error)
 		x.fail(failed)
 		return
 	}
+	failed = x.inClientsWords(failed)
 	x.failure = failed
 	x.book()
 	_ = events.write(x.voice.appendErrorEvent(nil, x, failed), true)

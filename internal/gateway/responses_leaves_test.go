@@ -143,7 +143,8 @@ func TestEveryLeafOfTheResponsesSchemaHasAFate(t *testing.T) {
 	} {
 		f("tools[0]", asks(`"tools":[{"type":"`+kind+`"}]`), refused, "tools[0]")
 	}
-	f("tools[0]", asks(`"tools":[{"type":"web_search","external_web_access":false}]`), named, "tools[0]")
+	f("tools[1]", asks(`"tools":[{"type":"function","name":"f","parameters":null,"strict":null},{"type":"web_search","external_web_access":true}]`), named, "tools[1]")
+	f("tools[1]", asks(`"tools":[{"type":"function","name":"f","parameters":null,"strict":null},{"type":"code_interpreter","container":"c"}]`), refused, "tools[1]")
 	f("top_logprobs", asks(`"top_logprobs":3`), refused, "include")
 	f("top_p", asks(`"top_p":0.5`), mapped, `"topP":0.5`)
 	f("truncation", asks(`"truncation":"auto"`), named, "truncation")

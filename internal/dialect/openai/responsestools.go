@@ -43,14 +43,30 @@ func (d *decoder) responseTools() error {
 		}
 		i++
 	}
+	if err == nil {
+		d.offers()
+	}
 	return err
+}
+
+// offers tells a web search that is offered beside other tools from one that is asked for: agents offer it with every
+// request, and a model without it serves them all the same.
+func (d *decoder) offers() {
+	functions := false
+	for i := range d.req.Tools {
+		functions = functions || d.req.Tools[i].Type == ""
+	}
+	for i := range d.req.Tools {
+		if t := &d.req.Tools[i]; functions && strings.HasPrefix(t.Type, "web_search") {
+			t.Hosted = false
+		}
+	}
 }
 
 // responseDefinition is a tool as far as it has been read.
 type responseDefinition struct {
 	definition
-	format, tools    []byte
-	externalSearches bool
+	format, tools []byte
 }
 
 // responseTool reads one definition. path is its place, for losses; errors are relative to it.
@@ -59,16 +75,13 @@ func (d *decoder) responseTool(path, namespace string, within bool) error {
 		return d.wrongType("", "an object")
 	}
 	from := d.s.Pos
-	t := responseDefinition{externalSearches: true}
+	var t responseDefinition
 	err := d.each("", func(key []byte) (err error) {
 		switch name := string(key); name {
 		case "format":
 			t.format, err = d.s.Skip()
 		case "tools":
 			t.tools, err = d.s.Skip()
-		case "external_web_access":
-			t.externalSearches = d.s.Peek() != jsonscan.KindFalse
-			_, err = d.s.Skip()
 		default:
 			err = d.toolMember(name, &t.definition)
 		}
@@ -93,8 +106,6 @@ func (d *decoder) responseTool(path, namespace string, within bool) error {
 		t.Tool = llm.Tool{Name: shellTool, Description: llm.NewText(shellDescription), Schema: json.RawMessage(shellSchema)}
 		d.rename(shellTool, responseTool{kind: shellTool, name: shellTool})
 		d.addTool(path, t.Tool)
-	case t.kind == "web_search" && !t.externalSearches:
-		d.req.Lose(path, "unsupported") // some agents offer it with every request: a search that searches nothing new
 	default:
 		d.addTool(path, llm.Tool{Type: t.kind, Raw: d.s.Data[from:end], Hosted: true})
 	}
