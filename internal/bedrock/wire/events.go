@@ -27,9 +27,9 @@ type Events struct {
 	started    bool
 }
 
-// NewEvents returns the events of a reader. close ends what it reads from.
-func NewEvents(from io.Reader, close func() error) *Events {
-	return &Events{from: from, close: close}
+// NewEvents returns the events of a reader. end ends what it reads from.
+func NewEvents(from io.Reader, end func() error) *Events {
+	return &Events{from: from, close: end}
 }
 
 // Events returns the answer's server-sent events. Closing them closes the answer.

@@ -65,10 +65,7 @@ func (d *decoder) original() {
 	}
 	input := r.members.input
 	if len(r.before) > 0 {
-		items := r.before
-		for _, item := range r.Input {
-			items = append(items, item)
-		}
+		items := append(r.before, r.Input...)
 		input = []byte{'['}
 		for i, item := range items {
 			if i > 0 {

@@ -30,7 +30,7 @@ func NewResponse(a *ResponseAnswer, r *llm.Response) *ResponseEvents {
 	}
 	logprobs := r.Logprobs
 	for i := range r.Blocks {
-		b, index := &r.Blocks[i], int32(i) //nolint:gosec // an answer has not 2^31 blocks
+		b, index := &r.Blocks[i], int32(i)
 		switch b.Kind {
 		case llm.BlockText, llm.BlockCitations:
 			e.text(nil, &llm.Event{Index: index, Text: b.Text, Raw: logprobs})
