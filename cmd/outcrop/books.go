@@ -12,6 +12,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/gateway"
 	"github.com/outcrop-ai/outcrop/internal/journal"
 )
 
@@ -80,6 +81,14 @@ func (b *books) recorder() (engine.Recorder, func() error) {
 
 // reader returns what reads the book, nil when there is none.
 func (b *books) reader() account.SpendReader {
+	if b.store == nil {
+		return nil
+	}
+	return b.store
+}
+
+// responses returns what keeps responses, nil when that is nothing: the gateway keeps them in memory then.
+func (b *books) responses() gateway.ResponseStore {
 	if b.store == nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/responses"
 	"github.com/outcrop-ai/outcrop/internal/store/relational"
 )
 
@@ -228,6 +229,33 @@ func (s *lateStore) Tidy(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return store.Tidy(ctx, now)
+}
+
+// PutResponse keeps a response, and opens the database before if need be.
+func (s *lateStore) PutResponse(ctx context.Context, r *responses.Response) error {
+	store, err := s.opening(ctx)
+	if err != nil {
+		return err
+	}
+	return store.PutResponse(ctx, r)
+}
+
+// Response returns a response.
+func (s *lateStore) Response(ctx context.Context, owner, id string) (*responses.Response, error) {
+	store, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	return store.Response(ctx, owner, id)
+}
+
+// DeleteResponse forgets a response.
+func (s *lateStore) DeleteResponse(ctx context.Context, owner, id string) (bool, error) {
+	store, err := s.current()
+	if err != nil {
+		return false, err
+	}
+	return store.DeleteResponse(ctx, owner, id)
 }
 
 var _ account.EntityStore = (*lateStore)(nil)

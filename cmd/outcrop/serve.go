@@ -211,7 +211,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		g.warnings[id] = append(g.warnings[id], "ssl_verify is off: whoever is between here and AWS can read credentials and prompts")
 	}
 	g.server = gateway.New(gateway.Options{
-		Spend:  g.books.reader(),
+		Spend: g.books.reader(), Responses: g.books.responses(),
 		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
 		StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,

@@ -46,11 +46,11 @@ var mayImport = map[string][]string{
 		"internal/router", "internal/secret",
 	},
 	"internal/store/valkey":     {"internal/router"},
-	"internal/store/relational": {"llm", "internal/account"},
+	"internal/store/relational": {"llm", "internal/account", "internal/responses"},
 	"internal/store/sqlite":     {"internal/store/relational"},
 	"internal/store/postgres":   {"internal/store/relational"},
 	// The suite that both databases are held to.
-	"internal/store/storetest": {"llm", "internal/account", "internal/store/relational"},
+	"internal/store/storetest": {"llm", "internal/account", "internal/responses", "internal/store/relational"},
 	"internal/sim":             {"internal/bedrock/wire", "internal/catalog"},
 	"cmd/outcrop":              {"llm", "internal/…"},
 	"bench":                    {"bench/…"},

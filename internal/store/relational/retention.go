@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/responses"
 )
 
 // Expire removes rows of calls that began before a time, with their tags and contents: at most limit of them, the oldest
@@ -70,10 +72,14 @@ const (
 	keepDeleted  = 30 * 24 * time.Hour
 )
 
-// Tidy removes counters of periods that are long past, and what is left of entities that were deleted long ago.
+// Tidy removes counters of periods that are long past, responses that are too old, and what is left of entities that were
+// deleted long ago.
 func (s *Store) Tidy(ctx context.Context, now time.Time) error {
 	return s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, s.d.bind(`DELETE FROM spend_counters WHERE period > 0 AND period < ?`), now.Add(-keepCounters).Unix()); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, s.d.bind(`DELETE FROM responses WHERE created_at < ?`), now.Add(-responses.Retention).UnixMicro()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, s.d.bind(`DELETE FROM entities WHERE deleted = 1 AND updated_at < ?`), now.Add(-keepDeleted).UnixMicro())

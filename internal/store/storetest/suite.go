@@ -35,6 +35,7 @@ func Run(t *testing.T, open Open) {
 		{"SumsAreThoseOfRows", sumsAreThoseOfRows},
 		{"OwnersAreFound", ownersAreFound},
 		{"OldRowsGoAndSumsStay", oldRowsGoAndSumsStay},
+		{"ResponsesAreTheirOwners", responsesAreTheirOwners},
 		{"ClosedStoresSaySo", closedStoresSaySo},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.f(t, open) })
