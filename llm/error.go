@@ -78,6 +78,9 @@ type Error struct {
 	Kind Kind
 	// HTTPStatus replaces the kind's own status when it is not 0, for upstream answers that have no kind.
 	HTTPStatus int
+	// Type replaces the word that OpenAI's dialect has for the kind, where programs branch on a more exact one:
+	// budget_exceeded, key_model_access_denied, expired_key, ….
+	Type string
 	// Code is a word that programs branch on (unsupported_parameter, model_not_found, …); empty where the status says all.
 	Code string
 	// Param is the field of the client's request that is at fault, with its path.

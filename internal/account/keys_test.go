@@ -96,7 +96,7 @@ func TestMalformedAuthorization(t *testing.T) {
 func TestAuthenticate(t *testing.T) {
 	f := func(k *Keys, want Caller, message string, pairs ...string) {
 		t.Helper()
-		got, err := k.Authenticate(headers(pairs...))
+		got, err := k.Authenticate(&http.Request{Header: headers(pairs...)})
 		if got != want {
 			t.Errorf("%q: caller %+v, want %+v", pairs, got, want)
 		}
@@ -122,7 +122,7 @@ func TestAuthenticate(t *testing.T) {
 		unknown   = "Authentication Error, Invalid API key provided."
 	)
 	admin := Caller{Role: Admin, KeyHash: MasterKeyHash}
-	closed := NewKeys(secret.New(goodKey), "x-our-key")
+	closed := NewKeys(KeyOptions{Master: secret.New(goodKey), Header: "x-our-key"})
 	f(closed, admin, "", "Authorization", "Bearer "+goodKey)
 	f(closed, admin, "", "x-our-key", goodKey)
 	f(closed, admin, "", "x-api-key", goodKey)
@@ -138,15 +138,15 @@ func TestAuthenticate(t *testing.T) {
 	f(closed, Caller{}, unknown, "Authorization", "Bearer wrong", "x-api-key", goodKey)
 
 	long := strings.Repeat("Xb7Qm2LrT9wVzE4a", 100)
-	f(NewKeys(secret.New(long), ""), admin, "", "Authorization", "Bearer "+long)
+	f(NewKeys(KeyOptions{Master: secret.New(long)}), admin, "", "Authorization", "Bearer "+long)
 
 	// A publicly known key must be sent, and makes nobody an admin.
-	weak := NewKeys(secret.New("sk-1234"), "")
+	weak := NewKeys(KeyOptions{Master: secret.New("sk-1234")})
 	f(weak, Caller{KeyHash: MasterKeyHash}, "", "Authorization", "Bearer sk-1234")
 	f(weak, Caller{}, unknown, "Authorization", "Bearer anything")
 	f(weak, Caller{}, none)
 
-	open := NewKeys(secret.Secret{}, "")
+	open := NewKeys(KeyOptions{})
 	f(open, Caller{}, "")
 	f(open, Caller{}, "", "Authorization", "Bearer anything")
 	f(open, Caller{}, "", "Authorization", "no scheme")
@@ -163,14 +163,15 @@ func TestMasterKeyHashIsThatOfThePseudonym(t *testing.T) {
 }
 
 func TestAuthenticateAllocatesNothing(t *testing.T) {
-	k := NewKeys(secret.New(goodKey), "x-our-key")
+	k := NewKeys(KeyOptions{Master: secret.New(goodKey), Header: "x-our-key"})
 	for _, name := range []string{"x-our-key", "x-litellm-api-key", "Authorization", "x-api-key", "api-key"} {
 		h := headers(name, "Bearer "+goodKey)
 		if name == "x-api-key" || name == "api-key" {
 			h = headers(name, goodKey)
 		}
+		r := &http.Request{Header: h}
 		if n := testing.AllocsPerRun(100, func() {
-			if _, err := k.Authenticate(h); err != nil {
+			if _, err := k.Authenticate(r); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
@@ -198,21 +199,21 @@ func FuzzFromHeader(f *testing.F) {
 	for _, s := range []string{"Bearer K", "Basic dTpr", "AWS4-HMAC-SHA256 Credential=K/2", "K", "", "bearer\tK", "Basic ====", "AWS4-HMAC-SHA256 Credential=Bearer /"} {
 		f.Add(s)
 	}
-	k := NewKeys(secret.New(goodKey), "")
+	k := NewKeys(KeyOptions{Master: secret.New(goodKey)})
 	f.Fuzz(func(t *testing.T, value string) {
 		key, malformed := FromHeader(http.Header{"Authorization": {value}}, "")
 		if malformed && key != "" {
 			t.Errorf("%q is malformed and has the key %q", value, key)
 		}
-		if caller, err := k.Authenticate(http.Header{"Authorization": {value}}); err == nil && (key != goodKey || !caller.Admin()) {
+		if caller, err := k.Authenticate(&http.Request{Header: http.Header{"Authorization": {value}}}); err == nil && (key != goodKey || !caller.Admin()) {
 			t.Errorf("%q let %+v in", value, caller)
 		}
 	})
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
-	k := NewKeys(secret.New(goodKey), "")
-	h := headers("Authorization", "Bearer "+goodKey)
+	k := NewKeys(KeyOptions{Master: secret.New(goodKey)})
+	h := &http.Request{Header: headers("Authorization", "Bearer "+goodKey)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := k.Authenticate(h); err != nil {
@@ -220,3 +221,5 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	}
 }
+
+func secretOf(text string) secret.Secret { return secret.New(text) }

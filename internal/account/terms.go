@@ -27,6 +27,9 @@ type Terms struct {
 	Parallel *int64           `json:"max_parallel_requests,omitempty"`
 	ModelRPM map[string]int64 `json:"model_rpm_limit,omitempty"`
 	ModelTPM map[string]int64 `json:"model_tpm_limit,omitempty"`
+
+	// Since is when their owner was made: periods that no calendar has begin with it. A directory fills it in.
+	Since time.Time `json:"-"`
 }
 
 // Window is a budget over a duration.
@@ -59,16 +62,25 @@ type Key struct {
 	Routes []string `json:"allowed_routes,omitempty"`
 	// IPs are the addresses and networks that it may be sent from; none is all.
 	IPs []string `json:"allowed_ips,omitempty"`
+	// PassRoutes and DeniedPassRoutes are pass-through routes of the configuration that it may and may not call.
+	PassRoutes       []string `json:"allowed_passthrough_routes,omitempty"`
+	DeniedPassRoutes []string `json:"denied_passthrough_routes,omitempty"`
 	// Tags are put to each of the key's requests.
 	Tags []string `json:"tags,omitempty"`
+	// TempIncrease is added to MaxBudget until TempUntil. A directory does that in the [Caller]'s key.
+	TempIncrease *Amount   `json:"temp_budget_increase_pico,omitempty"`
+	TempUntil    time.Time `json:"temp_budget_expiry,omitzero"`
 	// CacheControls are the words of a request about its cache that are obeyed; none is all.
 	CacheControls []string `json:"allowed_cache_controls,omitempty"`
 	// Metadata is free; the rest is what LiteLLM has and Outcrop keeps for those who read it.
 	Metadata  json.RawMessage `json:"metadata,omitempty"`
 	Extra     json.RawMessage `json:"extra,omitempty"`
 	CreatedBy string          `json:"created_by,omitempty"`
-	// Replaces is the id of the key that this one is a new text of; until ReplacedUntil the old one works, too.
+	UpdatedBy string          `json:"updated_by,omitempty"`
+	// Replaces is the id of the key that this one is a new text of. ReplacedBy is the other way round: the old text stands for
+	// the new one until ReplacedUntil, and for nothing after it.
 	Replaces      string    `json:"replaces,omitempty"`
+	ReplacedBy    string    `json:"replaced_by,omitempty"`
 	ReplacedUntil time.Time `json:"replaced_until,omitzero"`
 }
 
@@ -77,26 +89,38 @@ type Team struct {
 	Terms
 	ModelAliases map[string]string `json:"model_aliases,omitempty"`
 	Members      []Member          `json:"members_with_roles,omitempty"`
-	Blocked      bool              `json:"blocked,omitempty"`
-	Tags         []string          `json:"tags,omitempty"`
-	Metadata     json.RawMessage   `json:"metadata,omitempty"`
-	Extra        json.RawMessage   `json:"extra,omitempty"`
+	// Each is what a member may use where nothing is said of him. MemberKeyDuration is how long keys of members live that do
+	// not say.
+	Each              Member          `json:"team_member,omitzero"`
+	MemberKeyDuration string          `json:"team_member_key_duration,omitempty"`
+	Blocked           bool            `json:"blocked,omitempty"`
+	Tags              []string        `json:"tags,omitempty"`
+	Metadata          json.RawMessage `json:"metadata,omitempty"`
+	Extra             json.RawMessage `json:"extra,omitempty"`
 }
 
-// Member is a user in a team, with what he may use of the team's.
+// Member is a user in a team or an organization, with what he may use of the team's.
 type Member struct {
-	UserID    string  `json:"user_id"`
-	Email     string  `json:"user_email,omitempty"`
-	Role      string  `json:"role"` // admin or user
+	UserID string `json:"user_id,omitempty"`
+	Email  string `json:"user_email,omitempty"`
+	// Role is admin or user in a team, org_admin, internal_user or internal_user_viewer in an organization.
+	Role string `json:"role,omitempty"`
+	// MaxBudget bounds what he spends in the team in each Duration; empty is for ever.
 	MaxBudget *Amount `json:"max_budget_pico,omitempty"`
+	Duration  string  `json:"budget_duration,omitempty"`
 	RPM       *int64  `json:"rpm_limit,omitempty"`
 	TPM       *int64  `json:"tpm_limit,omitempty"`
+	// Models are those of the team's that he may ask for; none is all.
+	Models []string `json:"allowed_models,omitempty"`
+	// Since is when the team was made. A directory fills it in.
+	Since time.Time `json:"-"`
 }
 
 // User is a person, or a program.
 type User struct {
 	Terms
 	Email string `json:"user_email,omitempty"`
+	Alias string `json:"user_alias,omitempty"`
 	// Role is proxy_admin, proxy_admin_viewer, internal_user or internal_user_viewer.
 	Role     string          `json:"user_role,omitempty"`
 	Teams    []string        `json:"teams,omitempty"`
@@ -109,6 +133,7 @@ type (
 	// Organization is a group of teams.
 	Organization struct {
 		Terms
+		Members  []Member        `json:"members,omitempty"`
 		Metadata json.RawMessage `json:"metadata,omitempty"`
 		Extra    json.RawMessage `json:"extra,omitempty"`
 	}

@@ -9,6 +9,9 @@ import (
 
 // errorType is OpenAI's word for a class of errors.
 func errorType(e *llm.Error) string {
+	if e.Type != "" {
+		return e.Type
+	}
 	switch e.Kind {
 	case llm.KindInvalid, llm.KindContextWindow, llm.KindContentFilter, llm.KindTooLarge:
 		return "invalid_request_error"
