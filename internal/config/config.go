@@ -224,6 +224,8 @@ type ModelInfo struct {
 	MaxOutputTokens *int `yaml:"max_output_tokens" check:"not-negative"`
 	// Tags are those of litellm_params, too.
 	Tags []string `yaml:"tags"`
+	// AccessGroups are names under which the models of keys, teams and organizations may allow this one.
+	AccessGroups []string `yaml:"access_groups"`
 	// AllowedFails replaces the router's for this deployment, which is then left alone even if its group has no other.
 	AllowedFails *int `yaml:"allowed_fails" check:"not-negative"`
 	// AllowedFailsPolicy is allowed_fails by the class of the failure: {RateLimitErrorAllowedFails: 100, …}.
@@ -284,6 +286,22 @@ type LitellmSettings struct {
 	UserURLAllowedHosts []string `yaml:"user_url_allowed_hosts"`
 	// ModelGroupSettings holds settings for some model groups only.
 	ModelGroupSettings ModelGroupSettings `yaml:"model_group_settings"`
+	// DefaultKeyGenerateParams are the fields of /key/generate that apply where a request leaves them out. Default: none.
+	DefaultKeyGenerateParams json.RawMessage `yaml:"default_key_generate_params"`
+	// UpperboundKeyGenerateParams bound those of every new key: max_budget, budget_duration, duration, tpm_limit, rpm_limit and
+	// max_parallel_requests. More is lowered, and the answer's warnings say so. Default: none.
+	UpperboundKeyGenerateParams json.RawMessage `yaml:"upperbound_key_generate_params"`
+	// KeyGenerationSettings say which users may make keys: team_key_generation.allowed_team_member_roles (else the team's
+	// admins only) and personal_key_generation.allowed_user_roles (else every internal_user), each with required_params.
+	KeyGenerationSettings json.RawMessage `yaml:"key_generation_settings"`
+	// DefaultTeamParams are the fields of /team/new that apply where a request leaves them out. Default: none.
+	DefaultTeamParams json.RawMessage `yaml:"default_team_params"`
+	// DefaultInternalUserParams are the fields of /user/new that apply where a request leaves them out. Default: none.
+	DefaultInternalUserParams json.RawMessage `yaml:"default_internal_user_params"`
+	// MaxInternalUserBudget is the max_budget of new users that have none, in USD. Default: none.
+	MaxInternalUserBudget *float64 `yaml:"max_internal_user_budget" check:"not-negative"`
+	// InternalUserBudgetDuration is its budget_duration, such as 30d. Default: for ever.
+	InternalUserBudgetDuration string `yaml:"internal_user_budget_duration"`
 }
 
 // ModelGroupSettings holds settings for some model groups only.
@@ -431,6 +449,29 @@ type GeneralSettings struct {
 	// deployments: use of quotas, and which are left alone. Default: the variables REDIS_URL, or REDIS_HOST, REDIS_PORT and
 	// REDIS_PASSWORD; else none, and each replica decides by itself.
 	CoordinationRedis Redis `yaml:"coordination_redis"`
+	// AllowedIPs are the addresses and networks that may call; others get 403. Default: all.
+	AllowedIPs []string `yaml:"allowed_ips" check:"networks"`
+	// UseXForwardedFor takes the client's address from X-Forwarded-For, where a proxy of trusted_proxy_ranges sends it: the
+	// last one in it that is none of theirs. Default: false.
+	UseXForwardedFor bool `yaml:"use_x_forwarded_for"`
+	// TrustedProxyRanges are the addresses and networks of proxies before the gateway. Default: loopback and private ones.
+	TrustedProxyRanges []string `yaml:"trusted_proxy_ranges" check:"networks"`
+	// MaxWrongKeysPerMinute is how many wrong keys an address may send in a minute before it gets 429 for the rest of it; 0 is
+	// any number. Default: 100.
+	MaxWrongKeysPerMinute *int `yaml:"max_wrong_keys_per_minute" check:"not-negative"`
+	// KeySnapshotMaxAge is how long known keys go on working while the database is away, even over a restart. Default: 1 h.
+	KeySnapshotMaxAge time.Duration `yaml:"key_snapshot_max_age" check:"positive"`
+	// AllowRequestsOnDBUnavailable admits keys while the database is away that nobody can look up, for models only, and known
+	// ones after key_snapshot_max_age. Default: false, they get 503.
+	AllowRequestsOnDBUnavailable bool `yaml:"allow_requests_on_db_unavailable"`
+	// UserHeaderName is a header that names the end user. Default: none, x-litellm-end-user-id and x-litellm-customer-id do.
+	UserHeaderName string `yaml:"user_header_name" check:"header"`
+	// EnforceUserParam refuses requests that name no end user. Default: false.
+	EnforceUserParam bool `yaml:"enforce_user_param"`
+	// AdminOnlyRoutes are routes, or paths that end in /*, that need an administrator. Default: those of the admin API.
+	AdminOnlyRoutes []string `yaml:"admin_only_routes" check:"routes"`
+	// AllowedRoutes are the only routes that callers may use who are no administrators. Default: all.
+	AllowedRoutes []string `yaml:"allowed_routes" check:"routes"`
 	// KeyHeaderName is a further header that carries the client's key. Default: none.
 	KeyHeaderName string `yaml:"litellm_key_header_name" check:"header"`
 	// MaxRequestSizeMB bounds a request's body in MiB; larger ones get 413. Default: 32.

@@ -245,8 +245,13 @@ func (l *loader) strings(n *node, path string, dst *[]string, checks []string) {
 		}
 	}
 	*dst = out
-	if slices.Contains(checks, "pre-call") {
+	switch {
+	case slices.Contains(checks, "pre-call"):
 		l.checkPreCall(n, path)
+	case slices.Contains(checks, "networks"):
+		l.checkNetworks(n, path)
+	case slices.Contains(checks, "routes"):
+		l.checkRoutes(n, path)
 	}
 }
 

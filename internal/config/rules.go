@@ -118,6 +118,26 @@ func (l *loader) checkPreCall(n *node, path string) {
 	}
 }
 
+// checkNetworks complains about what is no address nor network.
+func (l *loader) checkNetworks(n *node, path string) {
+	for _, item := range n.items {
+		_, errAddress := netip.ParseAddr(item.text)
+		_, errNetwork := netip.ParsePrefix(item.text)
+		if errAddress != nil && errNetwork != nil {
+			l.errorf(item.at, path, "%s must hold addresses or networks such as 10.0.0.0/8, not %s", lastKey(path), item.quote())
+		}
+	}
+}
+
+// checkRoutes complains about what is no path.
+func (l *loader) checkRoutes(n *node, path string) {
+	for _, item := range n.items {
+		if !strings.HasPrefix(item.text, "/") || strings.Contains(strings.TrimSuffix(item.text, "/*"), "*") {
+			l.errorf(item.at, path, "%s must hold paths such as /chat/completions or /bedrock/*, not %s", lastKey(path), item.quote())
+		}
+	}
+}
+
 // checkURL checks the address of a service.
 func (l *loader) checkURL(n *node, path, name, s string) {
 	u, err := url.Parse(s)

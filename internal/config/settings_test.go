@@ -55,7 +55,7 @@ func TestEverySupportedSettingHasAField(t *testing.T) {
 
 func TestEveryCheckIsKnown(t *testing.T) {
 	known := []string{
-		"", "no-comma", "region", "role", "session-name", "url", "service", "header", "disconnect", "mode", "strategy", "pre-call", "message", "template", "roles", "mark", "betas", "ledger-policy", "ledger-sync",
+		"", "no-comma", "region", "role", "session-name", "url", "service", "header", "disconnect", "mode", "strategy", "pre-call", "networks", "routes", "message", "template", "roles", "mark", "betas", "ledger-policy", "ledger-sync",
 		"not-negative", "positive",
 	}
 	for s, dst := range structs {

@@ -174,6 +174,7 @@ func deployment(c *config.Config, entry *config.Deployment, cat *catalog.Catalog
 		}
 	}
 	limits(&entry.Info, d)
+	d.Access = entry.Info.AccessGroups
 	if len(entry.Info.Extra) > 0 {
 		d.Info = entry.Info.Extra
 	}

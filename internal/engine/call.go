@@ -26,6 +26,8 @@ type Call struct {
 	Start time.Time
 	// Caller is who calls.
 	Caller account.Caller
+	// EndUser is what is said of the customer that the request names, nil if nothing is. The engine looks it up.
+	EndUser *account.EndUser
 	// Request is what is asked. It may alias a buffer that lives until the call is settled.
 	Request *llm.Request
 	// Prompts are answered one by one in place of Request's messages, each with as many answers as Request asks for. With

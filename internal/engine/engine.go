@@ -39,6 +39,8 @@ type Options struct {
 	// take. 0 means 100 and 5 minutes.
 	MaxDrains int
 	DrainFor  time.Duration
+	// EndUsers knows the customers that requests name; nil knows none.
+	EndUsers EndUsers
 	// Fetcher fetches the files that clients name by URL; nil refuses them.
 	Fetcher *media.Fetcher
 	// MaxChoices bounds how many answers one request may ask for (n); 0 means 8.

@@ -118,6 +118,9 @@ func (e *Engine) Native(ctx context.Context, call *Call, n *Native) (reply *Nati
 
 // direct sends a request that is for no model.
 func (e *Engine) direct(ctx context.Context, call *Call, n *Native) (*NativeReply, *wire.Refused, *llm.Error) {
+	if denied := e.checkDirect(call, n.Body); denied != nil {
+		return nil, nil, denied
+	}
 	t, failed := e.relay(n)
 	if failed != nil {
 		return nil, nil, failed

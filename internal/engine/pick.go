@@ -367,6 +367,9 @@ func capabilitiesOf(r *llm.Request) []catalog.Capability {
 	return list
 }
 
+// paramRegion is the field that says where a call may be answered.
+const paramRegion = "allowed_model_region"
+
 // isIn reports whether a region is one of those that are allowed: whole names, or geographies such as eu.
 func isIn(region string, allowed []string) bool {
 	return slices.ContainsFunc(allowed, func(a string) bool { return region == a || strings.HasPrefix(region, a+"-") })
@@ -433,7 +436,7 @@ func (p *picking) none() *llm.Error {
 	case !why(outRegion) && !why(outTags) && why(outBlocked):
 		return &llm.Error{Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "model_blocked", Param: "model", Message: "the configuration has blocked " + name}
 	case why(outRegion):
-		return llm.Invalid("allowed_model_region", "no deployment of "+name+" is in the regions "+strings.Join(p.call.Regions, ", "))
+		return llm.Invalid(paramRegion, "no deployment of "+name+" is in the regions "+strings.Join(p.call.Regions, ", "))
 	}
 	return llm.Invalid("tags", "no deployment of "+name+" has the tags of the request: "+strings.Join(p.call.Request.Tags, ", "))
 }

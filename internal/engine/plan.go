@@ -40,12 +40,24 @@ func (e *Engine) prepare(ctx context.Context, call *Call) (*plan, *llm.Error) {
 
 // choose finds the deployment for a call, completes the request with its defaults and rules, and fetches its files.
 func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
-	q, failed := e.query(call.Request.Model, want)
+	if denied := e.checkRights(call); denied != nil {
+		return denied
+	}
+	q, failed := e.ask(call, call.Request.Model, want)
 	if failed != nil {
 		return failed
 	}
 	call.tries = newTries(call.Request, q)
 	t, none := e.pick(call, &q)
+	if none != nil {
+		if other := call.substitute(none); other != "" {
+			if q, failed = e.ask(call, other, want); failed != nil {
+				return failed
+			}
+			call.tries = newTries(call.Request, q)
+			t, none = e.pick(call, &q)
+		}
+	}
 	if none != nil { // another model may stand in
 		return e.goOn(ctx, call, none)
 	}

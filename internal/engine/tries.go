@@ -250,9 +250,11 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		return failed, true
 	}
 	for f := t.fallback(&e.o.Routing, call, failed); f != nil; f = t.fallback(&e.o.Routing, call, failed) {
-		q, unknown := e.query(f.Model, t.query.want)
+		q, unknown := e.ask(call, f.Model, t.query.want)
 		if unknown != nil {
-			e.o.Logger.Warn("a fallback is no model that there is", "model", f.Model)
+			if unknown.Status() != http.StatusForbidden { // else it is one that this caller may not use
+				e.o.Logger.Warn("a fallback is no model that there is", "model", f.Model)
+			}
 			continue
 		}
 		call.reset(t.request(f))

@@ -56,6 +56,8 @@ type Deployment struct {
 	Cooldown       time.Duration
 	// Blocked takes it out of use.
 	Blocked bool
+	// Access are the groups of rights that it is in.
+	Access []string
 	// Mode and the limits, in tokens, describe the model to clients.
 	Mode               string
 	Context, MaxOutput int64
