@@ -107,6 +107,9 @@ func demoText(address, key string) string {
 
   python3 -c 'from openai import OpenAI; print(OpenAI(base_url="%[1]s/v1", api_key="%[2]s").chat.completions.create(model="claude", messages=[{"role": "user", "content": "Hello!"}]).choices[0].message.content)'
 
+  A key of its own for a team or a program, for one model and 5 USD a month:
+  curl -s %[1]s/key/generate -H "Authorization: Bearer %[2]s" -d '{"key_alias":"my-app","models":["claude"],"max_budget":5,"budget_duration":"1mo"}'
+
 `, address, key)
 	return b.String()
 }

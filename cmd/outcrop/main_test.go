@@ -233,7 +233,7 @@ func TestDemo(t *testing.T) {
 	p := start(t, nil, "demo", "--port", "0", "--data-dir", dir)
 	url := strings.TrimPrefix(p.out.wait(t, "Outcrop is ready on "), "Outcrop is ready on ")
 	text := p.out.text()
-	if strings.Count(text, "curl -s") != 2 || !strings.Contains(text, "python3 -c") || !strings.Contains(text, "claude") {
+	if strings.Count(text, "curl -s") != 3 || !strings.Contains(text, "python3 -c") || !strings.Contains(text, "claude") {
 		t.Errorf("the demo prints\n%s", text)
 	}
 	_, after, _ := strings.Cut(text, "Master key of this run\n  ")

@@ -164,10 +164,12 @@ type gatewayProcess struct {
 	table   *deployment.Table
 	fetcher *media.Fetcher
 	books   books
-	server  *gateway.Server
-	leave   func() error // ends the talk with other replicas
-	host    string
-	out     io.Writer // for what is printed rather than logged
+	// directory knows the virtual keys, nil without a master key or a database.
+	directory *account.Directory
+	server    *gateway.Server
+	leave     func() error // ends the talk with other replicas
+	host      string
+	out       io.Writer // for what is printed rather than logged
 	// warnings are what an operator should know of the deployments, by their ids.
 	warnings map[string][]string
 }
@@ -198,8 +200,18 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		return nil, errors.Join(err, g.close())
 	}
 	recorder, refusal := g.books.recorder()
+	g.openDirectory()
+	var endUsers engine.EndUsers
+	if g.directory != nil {
+		endUsers = g.directory
+	}
+	manages, err := g.admin()
+	if err != nil {
+		return nil, errors.Join(err, g.close())
+	}
 	e := engine.New(engine.Options{
-		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
+		EndUsers: endUsers,
+		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	if g.leave, err = g.joinReplicas(e); err != nil {
@@ -216,6 +228,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
 		StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 	})
+	g.guard(manages)
 	return g, nil
 }
 
@@ -365,6 +378,9 @@ func (g *gatewayProcess) close() error {
 	g.pool.Close()
 	if g.leave != nil {
 		errs = append(errs, g.leave())
+	}
+	if g.directory != nil {
+		g.directory.Close()
 	}
 	errs = append(errs, g.books.close())
 	return errors.Join(append(errs, g.logs.Close())...)

@@ -256,12 +256,16 @@ func TestTheDemosLinesWorkAsPrinted(t *testing.T) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode != 200 || !strings.Contains(string(body), "choices") {
+		want := "choices"
+		if strings.HasSuffix(r.URL.Path, "/key/generate") {
+			want = `"key":"sk-`
+		}
+		if err != nil || resp.StatusCode != 200 || !strings.Contains(string(body), want) {
 			t.Errorf("%s: %v %s %s", command, err, resp.Status, body)
 		}
 		worked++
 	}
-	if worked != 2 {
+	if worked != 3 {
 		t.Errorf("%d lines for curl", worked)
 	}
 	p.end(t)

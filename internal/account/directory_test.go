@@ -159,7 +159,7 @@ func newOffice(t *testing.T, store *fakeStore, change func(*DirectoryOptions, *K
 	dir := NewDirectory(t.Context(), d)
 	t.Cleanup(dir.Close)
 	o.Directory = dir
-	return &office{t: t, store: store, dir: dir, keys: NewKeys(o)}
+	return &office{t: t, store: store, dir: dir, keys: KeysOf(o)}
 }
 
 func (o *office) ask(key string) (Caller, *llm.Error) { return o.askFrom(key, "192.0.2.1:1000") }

@@ -49,8 +49,13 @@ type Keys struct {
 	seen sync.Map // digest → *atomic.Value of netip.Addr
 }
 
-// NewKeys returns the keys of a gateway.
-func NewKeys(o KeyOptions) *Keys {
+// NewKeys returns the keys of a gateway that has no other than this master key.
+func NewKeys(master secret.Secret, header string) *Keys {
+	return KeysOf(KeyOptions{Master: master, Header: header})
+}
+
+// KeysOf returns the keys of a gateway.
+func KeysOf(o KeyOptions) *Keys {
 	k := &Keys{o: o, required: o.Master.IsSet(), guesses: guesses{limit: o.MaxWrong}}
 	k.o.Header = http.CanonicalHeaderKey(o.Header)
 	if k.required {

@@ -122,7 +122,7 @@ func TestAuthenticate(t *testing.T) {
 		unknown   = "Authentication Error, Invalid API key provided."
 	)
 	admin := Caller{Role: Admin, KeyHash: MasterKeyHash}
-	closed := NewKeys(KeyOptions{Master: secret.New(goodKey), Header: "x-our-key"})
+	closed := KeysOf(KeyOptions{Master: secret.New(goodKey), Header: "x-our-key"})
 	f(closed, admin, "", "Authorization", "Bearer "+goodKey)
 	f(closed, admin, "", "x-our-key", goodKey)
 	f(closed, admin, "", "x-api-key", goodKey)
@@ -138,15 +138,15 @@ func TestAuthenticate(t *testing.T) {
 	f(closed, Caller{}, unknown, "Authorization", "Bearer wrong", "x-api-key", goodKey)
 
 	long := strings.Repeat("Xb7Qm2LrT9wVzE4a", 100)
-	f(NewKeys(KeyOptions{Master: secret.New(long)}), admin, "", "Authorization", "Bearer "+long)
+	f(KeysOf(KeyOptions{Master: secret.New(long)}), admin, "", "Authorization", "Bearer "+long)
 
 	// A publicly known key must be sent, and makes nobody an admin.
-	weak := NewKeys(KeyOptions{Master: secret.New("sk-1234")})
+	weak := KeysOf(KeyOptions{Master: secret.New("sk-1234")})
 	f(weak, Caller{KeyHash: MasterKeyHash}, "", "Authorization", "Bearer sk-1234")
 	f(weak, Caller{}, unknown, "Authorization", "Bearer anything")
 	f(weak, Caller{}, none)
 
-	open := NewKeys(KeyOptions{})
+	open := KeysOf(KeyOptions{})
 	f(open, Caller{}, "")
 	f(open, Caller{}, "", "Authorization", "Bearer anything")
 	f(open, Caller{}, "", "Authorization", "no scheme")
@@ -163,7 +163,7 @@ func TestMasterKeyHashIsThatOfThePseudonym(t *testing.T) {
 }
 
 func TestAuthenticateAllocatesNothing(t *testing.T) {
-	k := NewKeys(KeyOptions{Master: secret.New(goodKey), Header: "x-our-key"})
+	k := KeysOf(KeyOptions{Master: secret.New(goodKey), Header: "x-our-key"})
 	for _, name := range []string{"x-our-key", "x-litellm-api-key", "Authorization", "x-api-key", "api-key"} {
 		h := headers(name, "Bearer "+goodKey)
 		if name == "x-api-key" || name == "api-key" {
@@ -199,7 +199,7 @@ func FuzzFromHeader(f *testing.F) {
 	for _, s := range []string{"Bearer K", "Basic dTpr", "AWS4-HMAC-SHA256 Credential=K/2", "K", "", "bearer\tK", "Basic ====", "AWS4-HMAC-SHA256 Credential=Bearer /"} {
 		f.Add(s)
 	}
-	k := NewKeys(KeyOptions{Master: secret.New(goodKey)})
+	k := KeysOf(KeyOptions{Master: secret.New(goodKey)})
 	f.Fuzz(func(t *testing.T, value string) {
 		key, malformed := FromHeader(http.Header{"Authorization": {value}}, "")
 		if malformed && key != "" {
@@ -212,7 +212,7 @@ func FuzzFromHeader(f *testing.F) {
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
-	k := NewKeys(KeyOptions{Master: secret.New(goodKey)})
+	k := KeysOf(KeyOptions{Master: secret.New(goodKey)})
 	h := &http.Request{Header: headers("Authorization", "Bearer "+goodKey)}
 	b.ReportAllocs()
 	for b.Loop() {

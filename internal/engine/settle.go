@@ -84,6 +84,7 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	end := time.Now()
 	r := account.Record{
 		CallID: call.ID, Type: call.Type, Path: call.Path, KeyHash: call.Caller.KeyHash,
+		KeyAlias: call.Caller.KeyAlias, UserID: call.Caller.UserID, TeamID: call.Caller.TeamID, TeamAlias: call.Caller.TeamAlias, OrganizationID: call.Caller.OrganizationID,
 		Usage: call.Usage, Status: status, ClientClosed: call.ClientClosed,
 		AWSRequestID: call.RequestID, Start: call.Start, FirstToken: call.firstToken, End: end, Tier: call.Tier,
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/media"
+	"github.com/outcrop-ai/outcrop/internal/secret"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,6 +69,19 @@ type rig struct {
 	server *Server
 	books  *books
 	logs   *bytes.Buffer
+	// users knows the end users, once there is a directory; config is what was read.
+	users  *lateUsers
+	config *config.Config
+}
+
+// lateUsers are the end users of a directory that is there when requests come.
+type lateUsers struct{ directory *account.Directory }
+
+func (l *lateUsers) EndUser(id string) *account.EndUser {
+	if l.directory == nil {
+		return nil
+	}
+	return l.directory.EndUser(id)
 }
 
 // newRig starts a gateway with a configuration. change may alter the options of its server.
@@ -94,14 +108,14 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 		routing.Retries = 0
 	}
 	fetcher := media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
-	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}}
+	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}, users: &lateUsers{}, config: c}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := Options{
 		Engine: engine.New(engine.Options{
-			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true,
+			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true, EndUsers: g.users,
 			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), Routing: routing,
 		}),
-		Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: logger, Version: "test",
+		Keys: account.KeysOf(account.KeyOptions{Master: c.GeneralSettings.MasterKey, Header: c.GeneralSettings.KeyHeaderName}), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: true,
 		NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 	}
@@ -161,3 +175,5 @@ func (g *rig) post(path, body string) (*http.Response, string) {
 }
 
 func bearer(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }
+
+func secretOf(text string) secret.Secret { return secret.New(text) }

@@ -37,6 +37,15 @@ func (x *exchange) hints() *llm.Error {
 			call.Request.Tags = append(call.Request.Tags, tag)
 		}
 	}
+	for _, name := range [...]string{"X-Litellm-End-User-Id", "X-Litellm-Customer-Id", x.server.UserHeader} {
+		if id := h.Get(name); name != "" && id != "" {
+			call.Request.User = id
+			break
+		}
+	}
+	if x.server.EnforceUser && call.Request.User == "" {
+		return &llm.Error{Kind: llm.KindInvalid, Code: "missing_required_parameter", Param: "user", Message: "user is missing: every request must name its end user (general_settings.enforce_user_param)"}
+	}
 	if id := h.Get("X-Litellm-Session-Id"); id != "" && call.Session == "" {
 		call.Session = id
 	}

@@ -225,7 +225,7 @@ func nativeType(e *llm.Error) string {
 	switch {
 	case e.AWSType != "":
 		return e.AWSType
-	case e.Kind == llm.KindAuth && e.Code == "expired_key":
+	case e.Type == "expired_key":
 		return "ExpiredTokenException"
 	case e.Kind == llm.KindAuth:
 		return "UnrecognizedClientException"

@@ -13,10 +13,15 @@ type Access uint8
 const (
 	// NeedsKey asks for a key when the gateway has a master key.
 	NeedsKey Access = iota
-	// NeedsAdmin asks for a real master key: without one, or with a publicly known one, the route is closed.
+	// NeedsAdmin asks for a master key, or for the key of a user who is proxy_admin. Without a master key, or with a publicly
+	// known one, the route is closed.
 	NeedsAdmin
 	// Open asks for nothing.
 	Open
+	// NeedsViewer asks for an administrator, or for a user who may see what one sees.
+	NeedsViewer
+	// NeedsUser asks for a key when the gateway has a master key of its own. What its user may see and do, the route says.
+	NeedsUser
 )
 
 // Route is one path of the gateway with what serves it. Paths are matched exactly.
@@ -45,12 +50,14 @@ func routeTable() []Route {
 		{http.MethodPost, "/images/variations", NeedsKey, (*Server).imageVariations},
 		{http.MethodGet, "/models", NeedsKey, (*Server).models},
 		{http.MethodGet, "/models/{id}", NeedsKey, (*Server).model},
-		{http.MethodGet, "/model/info", NeedsAdmin, (*Server).modelInfo},
+		{http.MethodGet, "/model/info", NeedsUser, (*Server).modelInfo},
+		{http.MethodGet, "/v2/model/info", NeedsUser, (*Server).modelInfoPage},
+		{http.MethodGet, "/model_group/info", NeedsUser, (*Server).groupInfo},
 		{http.MethodGet, "/health/liveliness", Open, (*Server).alive},
 		{http.MethodGet, "/health/liveness", Open, (*Server).alive},
 		{http.MethodGet, "/health/readiness", Open, (*Server).ready},
 		{http.MethodGet, "/", NeedsKey, (*Server).home},
-	}, spendRoutes()...)
+	}, append(spendRoutes(), manageRoutes()...)...)
 }
 
 // canonical reduces the spellings of a path to the one in the route table. It returns the model that stands in the
@@ -75,6 +82,9 @@ func canonical(escaped string) (path, name string, ok bool) {
 		path = "/" + rest
 	} else if path == "/v2/rerank" { // of Cohere's second API
 		path = "/rerank"
+	}
+	if canonical, name, ok := managePath(path); canonical != "" {
+		return canonical, name, ok
 	}
 	for _, prefix := range []string{"/engines/", "/openai/deployments/"} {
 		rest, found := strings.CutPrefix(path, prefix)

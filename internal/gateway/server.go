@@ -10,6 +10,7 @@ import (
 
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/gateway/admin"
 	"github.com/outcrop-ai/outcrop/internal/responses"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -21,6 +22,14 @@ type Options struct {
 	Logger *slog.Logger
 	// Spend reads the book; nil is that there is none.
 	Spend account.SpendReader
+	// Admin manages keys and their owners; nil where there is no store of them.
+	Admin *admin.API
+	// UserHeader is a further header that names the end user; EnforceUser refuses requests that name none.
+	UserHeader  string
+	EnforceUser bool
+	// AdminRoutes need an administrator beside those of the admin API. AllowedRoutes are the only ones for all others; none is
+	// all. Both are paths, which may end in /*.
+	AdminRoutes, AllowedRoutes []string
 	// MaxBody bounds request bodies, in bytes; 0 means 32 MiB.
 	MaxBody int64
 	// KeepAlive is the silence after which a stream gets a comment; 0 means 10 s.
@@ -50,6 +59,7 @@ type Options struct {
 type Server struct {
 	Options
 	routes   map[string]map[string]*Route // path → method → route
+	rights   map[*Route]*account.Route
 	table    []Route
 	version  []string
 	draining atomic.Bool
@@ -66,13 +76,13 @@ func New(o Options) *Server {
 	if o.Responses == nil {
 		o.Responses = responses.NewMemory()
 	}
-	s := &Server{Options: o, routes: map[string]map[string]*Route{}, table: routeTable(), version: []string{o.Version}}
+	s := &Server{Options: o, routes: map[string]map[string]*Route{}, rights: map[*Route]*account.Route{}, table: routeTable(), version: []string{o.Version}}
 	for i := range s.table {
 		r := &s.table[i]
 		if s.routes[r.Path] == nil {
 			s.routes[r.Path] = map[string]*Route{}
 		}
-		s.routes[r.Path][r.Method] = r
+		s.routes[r.Path][r.Method], s.rights[r] = r, rightsOf(r)
 	}
 	return s
 }
@@ -121,7 +131,7 @@ func (x *exchange) inClientsWords(err *llm.Error) *llm.Error {
 // ServeHTTP serves one request. Limits that need no knowledge of the caller come first, then the key, then the route.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, server: s, voice: &openAIVoice}
-	x.call = &engine.Call{ID: callID(r), Start: time.Now(), Path: r.URL.Path, Header: r.Header}
+	x.call = &engine.Call{ID: callID(r), Start: time.Now(), Path: withoutKeys(r.URL.Path), Header: r.Header}
 	header := w.Header()
 	header["X-Litellm-Call-Id"] = []string{x.call.ID}
 	header["X-Litellm-Version"] = s.version
@@ -139,12 +149,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isNative {
-		caller, err := s.Keys.Authenticate(r.Header)
-		if err != nil {
-			x.fail(err)
+		if !s.enter(x, nil, &account.Route{Path: "/bedrock" + strings.TrimPrefix(r.URL.Path, "/bedrock"), Groups: []string{account.RoutesLLM}}) {
 			return
 		}
-		x.call.Caller = caller
 		s.serveNative(x, &native)
 		return
 	}
@@ -154,13 +161,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		route = methods[http.MethodGet]
 	}
 	x.name = name
-	if route == nil || route.Access != Open {
-		caller, err := s.Keys.Authenticate(r.Header)
-		if err != nil {
-			x.fail(err)
-			return
-		}
-		x.call.Caller = caller
+	if (route == nil || route.Access != Open) && !s.enter(x, route, s.rights[route]) {
+		return
 	}
 	switch {
 	case !ok:
@@ -172,11 +174,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.fail(&llm.Error{
 			Kind: llm.KindInvalid, HTTPStatus: http.StatusMethodNotAllowed, Code: "method_not_allowed",
 			Message: "Not allowed to " + r.Method + " on " + clipPath(r.URL.Path),
-		})
-	case route.Access == NeedsAdmin && !x.call.Caller.Admin():
-		x.fail(&llm.Error{
-			Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only",
-			Message: "This route needs a master key of your own: set general_settings.master_key and send it as a bearer token",
 		})
 	default:
 		route.serve(s, x)
@@ -198,7 +195,7 @@ func callID(r *http.Request) string {
 
 func allowed(methods map[string]*Route) string {
 	var list []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		if methods[m] != nil {
 			list = append(list, m)
 		}
@@ -207,6 +204,7 @@ func allowed(methods map[string]*Route) string {
 }
 
 func clipPath(path string) string {
+	path = withoutKeys(path)
 	if len(path) > 200 {
 		return path[:200] + "…"
 	}

@@ -96,7 +96,7 @@ func (s *Server) openBook(r *spendRequest) *llm.Error {
 		return &llm.Error{Kind: llm.KindUnavailable, Code: "no_database", Message: "no spend is recorded: the database could not be opened"}
 	}
 	caller := r.x.call.Caller
-	if !caller.Admin() {
+	if !caller.Admin() && caller.Role != account.Viewer {
 		if caller.KeyHash == "" {
 			return &llm.Error{
 				Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only",

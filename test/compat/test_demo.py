@@ -31,13 +31,14 @@ def run(line: str) -> str:
 def test_printed_lines(printed):
     lines = [line.strip() for line in printed.lines]
     key = next(k for line in lines if (k := re.fullmatch(r"sk-\S+", line)))
-    whole, streamed, python = [line for line in lines if line.startswith(("curl", "python3"))]
+    whole, streamed, python, own_key = [line for line in lines if line.startswith(("curl", "python3"))]
     assert all(key.group() in line for line in (whole, streamed, python))
     assert '"content":"You said: Hello!"' in run(whole)
     answer = run(streamed)
     assert answer.startswith("data: {")
     assert answer.rstrip().endswith("data: [DONE]")
     assert run(python).strip() == "You said: Hello!"
+    assert '"key":"sk-' in run(own_key)
 
 
 def test_every_run_has_its_own_key(printed):

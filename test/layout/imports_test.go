@@ -34,7 +34,9 @@ var mayImport = map[string][]string{
 		"llm", "internal/account", "internal/bedrock/…", "internal/catalog", "internal/jsonscan", "internal/media",
 		"internal/router", "internal/secret", "internal/telemetry",
 	},
+	"internal/gateway/admin": {"llm", "internal/account", "internal/secret"},
 	"internal/gateway": {
+		"internal/gateway/admin",
 		"llm", "internal/account", "internal/catalog", "internal/config", "internal/dialect/…", "internal/engine",
 		"internal/jsonscan", "internal/media", "internal/responses", "internal/router", "internal/secret", "internal/telemetry",
 		"internal/bedrock/wire",

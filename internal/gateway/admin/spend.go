@@ -1,0 +1,86 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+)
+
+// StoredSpend is the spend that a store has counted. It is safe for concurrent use.
+type StoredSpend struct {
+	Store account.EntityStore
+	// Zone is that of budgets' calendar; nil is UTC.
+	Zone *time.Location
+}
+
+// Spent returns what was spent in the running period of an owner's budget, and when that ends; zero is never.
+func (s *StoredSpend) Spent(ctx context.Context, kind account.EntityKind, id string, t *account.Terms) (account.Amount, time.Time, error) {
+	start, end, err := s.period(t, t.BudgetDuration)
+	if err != nil {
+		return 0, end, err
+	}
+	list, err := s.Store.Spent(ctx, []account.Charge{{Scope: string(kind), ID: id, Period: start}})
+	if err != nil || len(list) == 0 {
+		return 0, end, err
+	}
+	return list[0], end, nil
+}
+
+func (s *StoredSpend) period(t *account.Terms, duration string) (start int64, end time.Time, err error) {
+	if duration == "" {
+		return 0, end, nil
+	}
+	begin, end, err := account.Period(duration, t.Since, time.Now(), s.Zone)
+	return begin.Unix(), end, err
+}
+
+// counters are those of the running periods of all of an owner's budgets.
+func (s *StoredSpend) counters(kind account.EntityKind, id string, t *account.Terms) ([]account.Charge, error) {
+	durations := []string{t.BudgetDuration}
+	for _, w := range t.Windows {
+		durations = append(durations, w.Duration)
+	}
+	seen := map[int64]bool{}
+	var list []account.Charge
+	for _, d := range durations {
+		start, _, err := s.period(t, d)
+		if err != nil {
+			return nil, err
+		}
+		if !seen[start] {
+			seen[start] = true
+			list = append(list, account.Charge{Scope: string(kind), ID: id, Period: start})
+		}
+	}
+	return list, nil
+}
+
+// Reset sets what was spent in the running periods of all of an owner's budgets.
+func (s *StoredSpend) Reset(ctx context.Context, kind account.EntityKind, id string, t *account.Terms, to account.Amount) error {
+	list, err := s.counters(kind, id, t)
+	if err != nil {
+		return err
+	}
+	amounts := make([]account.Amount, len(list))
+	for i := range amounts {
+		amounts[i] = to
+	}
+	return s.Store.ResetSpent(ctx, list, amounts)
+}
+
+// Move has an owner go on with what another has spent.
+func (s *StoredSpend) Move(ctx context.Context, kind account.EntityKind, from, to string, t *account.Terms) error {
+	list, err := s.counters(kind, from, t)
+	if err != nil {
+		return err
+	}
+	amounts, err := s.Store.Spent(ctx, list)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].ID = to
+	}
+	return s.Store.ResetSpent(ctx, list, amounts)
+}
