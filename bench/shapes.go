@@ -18,6 +18,8 @@ type shape struct {
 	openAI   []byte
 	converse []byte
 	stream   bool
+	// messages says that the client is Anthropic's: openAI is the body of /v1/messages, converse that of InvokeModel.
+	messages bool
 	requests int // at saturation, per round
 	// inputs is how many embeddings the request asks for, each an upstream call of its own; 0 for a chat. A signing proxy
 	// gets as many requests in its place.
@@ -93,7 +95,22 @@ func shapes() ([]shape, error) {
 		}
 		list = append(list, shape{name: s.name, converse: body, stream: s.stream, requests: s.requests, native: true})
 	}
-	return list, nil
+	m, err := messages()
+	return append(list, m), err
+}
+
+// messages is a stream that Anthropic's clients ask for; a signing proxy gets the InvokeModel call that does the same.
+func messages() (shape, error) {
+	body := object{"max_tokens": 256, "messages": []any{object{"role": "user", "content": "Tell me a story."}}}
+	body["anthropic_version"] = "bedrock-2023-05-31"
+	b, err := json.Marshal(body)
+	if err != nil {
+		return shape{}, err
+	}
+	delete(body, "anthropic_version")
+	body["model"], body["stream"] = model, true
+	a, err := json.Marshal(body)
+	return shape{name: "messages: stream of 200 chunks", openAI: a, converse: b, stream: true, messages: true}, err
 }
 
 func bodies(prompt string, tools int, stream bool) (openAI, converse object) {

@@ -176,4 +176,5 @@ if [ "$part" = compat ] || [ "$part" = all ]; then
 	old_part
 	node_part test/compat/node "the Node.js clients of test/compat"
 	node_part test/compat/codex "OpenAI's Codex, for test/compat"
+	node_part test/compat/claude-code "Claude Code, for test/compat"
 fi

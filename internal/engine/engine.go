@@ -73,14 +73,15 @@ type Connection interface {
 
 // Engine runs calls. It is safe for concurrent use.
 type Engine struct {
-	o       Options
-	targets sync.Map // targetKey → *target
-	jobs    jobs
-	count   atomic.Int64
-	drains  chan struct{}
-	pins    pins
-	hedges  hedges
-	news    news
+	o            Options
+	targets      sync.Map // targetKey → *target
+	jobs         jobs
+	count        atomic.Int64
+	drains       chan struct{}
+	pins         pins
+	hedges       hedges
+	news         news
+	refusedFlags refusedFlags
 	// uncounted are models whose tokens CountTokens has refused to count: countKey → true.
 	uncounted sync.Map
 	warned    sync.Map // what was logged once: deployment id and warning → true

@@ -159,6 +159,7 @@ func (e *Engine) complete(call *Call) {
 		}
 		r.ApplyDefaults(d.Defaults)
 	}
+	e.refusedFlags.leaveOut(call.ModelID, r)
 	allowed, rules := r.Policy.Allowed, r.Policy.CacheRules
 	r.Policy = d.Policy
 	if rules != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/outcrop-ai/outcrop/internal/bedrock/converse"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -25,6 +26,7 @@ func (e *Engine) send(ctx context.Context, call *Call, p *plan, stream bool) (*w
 // resend answers a refusal with another call, where there is one that may fare better; else it gives the refusal back.
 // The refused plan's body may have been released.
 func (e *Engine) resend(ctx context.Context, call *Call, p *plan, stream bool, refusal error) (*wire.Reply, *plan, error) {
+	flags := flagsOf(call.Request)
 	again := e.mend(call, p, refusal)
 	if again == nil {
 		return nil, p, refusal
@@ -35,6 +37,7 @@ func (e *Engine) resend(ctx context.Context, call *Call, p *plan, stream bool, r
 	if err != nil {
 		return nil, again, err
 	}
+	e.refusedFlags.learn(again.target.id, flags, flagsOf(call.Request))
 	call.Upstream, call.RequestID = reply.Header, reply.RequestID
 	return reply, again, nil
 }
@@ -95,6 +98,9 @@ func mended(r *llm.Request, refusal error) *llm.Request {
 	found := wire.RefusalOf(refusal, flags)
 	m := copyOf(r)
 	did := false
+	if found.UnnamedBeta { // those that nobody knows are the likeliest
+		found.Betas = slices.DeleteFunc(slices.Clone(flags), converse.KnowsBeta)
+	}
 	if len(found.Betas) > 0 {
 		withoutFlags(m, flags, found.Betas)
 		did = true

@@ -172,7 +172,7 @@ func TestModelsAreListedAsAnthropicsClientsReadThem(t *testing.T) {
 
 func TestNamesOfAnthropicsModelsFindTheirWay(t *testing.T) {
 	_, url := upstream(t, sim.Options{})
-	g := newRig(t, simConfig(url, "router_settings:\n  model_group_alias: {haiku-of-ours: claude}\n"+withKey), nil)
+	var g *rig
 	f := func(name, id string) {
 		t.Helper()
 		resp, body := g.message(`{"model":"` + name + `","max_tokens":10,"messages":[{"role":"user","content":"hi"}]}`)
@@ -180,6 +180,10 @@ func TestNamesOfAnthropicsModelsFindTheirWay(t *testing.T) {
 			t.Errorf("%s: %d %s %s", name, resp.StatusCode, resp.Header.Get("X-Litellm-Model-Name"), body)
 		}
 	}
+	g = newRig(t, strings.ReplaceAll(strings.ReplaceAll(simConfig(url, withKey), "model_name: bedrock/*", "model_name: claude-*"), "model: bedrock/*", "model: bedrock/claude-*"), nil)
+	f("claude-opus-4-8", "us.anthropic.claude-opus-4-8")
+	f("claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0")
+	g = newRig(t, simConfig(url, "router_settings:\n  model_group_alias: {haiku-of-ours: claude}\n"+withKey), nil)
 	f("haiku-of-ours", "us.anthropic.claude-sonnet-4-5-20250929-v1:0")
 	f("claude-haiku-4-5", "us.anthropic.claude-haiku-4-5-20251001-v1:0")
 	f("claude-3-5-haiku-latest", "us.anthropic.claude-3-5-haiku-20241022-v1:0")
@@ -403,5 +407,42 @@ func TestAFallbackHearsTheCore(t *testing.T) {
 	}
 	if record := g.books.next(t); record.Type != "anthropic_messages" {
 		t.Errorf("booked as %s", record.Type)
+	}
+}
+
+// TestFlagsThatAWSRefusesAreRemembered sends what a newer client sends: the first call is made twice, the next ones once.
+func TestFlagsThatAWSRefusesAreRemembered(t *testing.T) {
+	calls := make(chan string, 8)
+	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		calls <- string(body)
+		if strings.Contains(string(body), "brand-new") {
+			w.Header().Set("X-Amzn-Errortype", "ValidationException")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"message":"invalid beta flag"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"id":"msg_1","type":"message","role":"assistant","model":"c","content":[{"type":"text","text":"ok"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`)
+	}))
+	t.Cleanup(aws.Close)
+	g := newRig(t, goldenConfig(map[string]string{"params": "model: bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0\n"}, aws.URL), nil)
+	header := anthropicHeader()
+	header.Set("Anthropic-Beta", "interleaved-thinking-2025-05-14,brand-new-2026-01-01,brand-newer-2026-02-02")
+	for i, want := range []int{2, 1, 1} {
+		resp, body := g.send(http.MethodPost, "/v1/messages", `{"model":"sonnet","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, header)
+		if loss := resp.Header.Get("X-Outcrop-Loss"); resp.StatusCode != 200 || !strings.Contains(loss, "anthropic_beta.brand-new-2026-01-01;why=refused") || !strings.Contains(loss, "anthropic_beta.brand-newer-2026-02-02;why=refused") {
+			t.Errorf("call %d: %d %s %s", i, resp.StatusCode, body, loss)
+		}
+		if len(calls) != want {
+			t.Errorf("call %d was made %d times", i, len(calls))
+		}
+		for len(calls) > 0 {
+			if sent := <-calls; !strings.Contains(sent, "interleaved-thinking-2025-05-14") {
+				t.Errorf("AWS got %s", sent)
+			}
+		}
 	}
 }

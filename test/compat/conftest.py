@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["matrix"]
+
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("OUTCROP_BIN") or ROOT / "bin" / "outcrop")
 MASTER_KEY = "sk-compat-5f0c1d7e9a3b48c6a2"
@@ -35,7 +37,7 @@ AWS_BEARER_TOKEN = "ABSKoutcrop-simulator-bearer-token"
 
 def clean_environment() -> dict[str, str]:
     """The environment without what would lead a client, or the gateway, to another place than the one under test."""
-    prefixes = ("AWS_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "OUTCROP_", "LITELLM_")
+    prefixes = ("AWS_", "ANTHROPIC_", "CLAUDE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "OUTCROP_", "LITELLM_")
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "CONFIG_FILE_PATH", "HOST", "PORT")
     env = {k: v for k, v in os.environ.items() if not k.startswith(prefixes) and k.upper() not in names}
     return env | {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1"}

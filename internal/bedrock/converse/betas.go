@@ -54,6 +54,17 @@ var betaRules = [...]betaRule{
 	{flag: "oauth-"},
 }
 
+// KnowsBeta reports whether a flag is one of those that Bedrock is known to have, under its own name or another one.
+func KnowsBeta(beta string) bool {
+	for i := range betaRules {
+		r := &betaRules[i]
+		if beta == r.flag || strings.HasSuffix(r.flag, "-") && strings.HasPrefix(beta, r.flag) {
+			return r.converse || r.invoke
+		}
+	}
+	return false
+}
+
 // sentBeta returns the flag that goes up for a client's, "" for none.
 func (e *encoder) sentBeta(beta string) string {
 	const param = "anthropic_beta"

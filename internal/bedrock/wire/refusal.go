@@ -12,6 +12,8 @@ import (
 type Refusal struct {
 	// Betas are those of Anthropic's feature flags that were refused.
 	Betas []string
+	// UnnamedBeta says that one of them was refused, and not which.
+	UnnamedBeta bool
 	// Schema says that the schema of a structured answer was refused, Strict that the strictness of tools was.
 	Schema, Strict bool
 	// Converse says that the model cannot be called through Converse at all, CountTokens that its tokens cannot be counted.
@@ -41,8 +43,12 @@ func RefusalOf(err error, betas []string) Refusal {
 			r.Betas = append(r.Betas, beta)
 		}
 	}
-	if len(r.Betas) == 0 && len(betas) == 1 && strings.Contains(lower, "invalid beta flag") { // the only one can be meant
-		r.Betas = betas
+	if len(r.Betas) == 0 && len(betas) > 0 && strings.Contains(lower, "invalid beta flag") {
+		if len(betas) == 1 { // the only one can be meant
+			r.Betas = betas
+		} else {
+			r.UnnamedBeta = true
+		}
 	}
 	return r
 }
