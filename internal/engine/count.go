@@ -66,12 +66,6 @@ func (e *Engine) countOnce(ctx context.Context, call *Call) (tokens int64, estim
 	return roughly(call.Request), true, nil
 }
 
-// countByMessages is the hook for models whose tokens only Bedrock's own Messages endpoint counts. ok is false where there
-// is no such way.
-func (e *Engine) countByMessages(context.Context, *Call) (tokens int64, ok bool, failed *llm.Error) {
-	return 0, false, nil
-}
-
 // countKey is a model that cannot be counted somewhere.
 type countKey struct{ model, region string }
 
@@ -80,7 +74,7 @@ type countKey struct{ model, region string }
 func countedAs(t *target) string {
 	ref := t.deployment.Ref
 	switch {
-	case ref.Route == catalog.RouteConverseLike:
+	case ref.Route == catalog.RouteConverseLike, ref.Route == catalog.RouteMantle:
 		return ""
 	case ref.Model != nil && !ref.Model.ProfileOnly:
 		return ref.Model.ID

@@ -142,3 +142,29 @@ func TestResponsesOverItsOwnEndpoint(t *testing.T) {
 		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, answer)
 	}
 }
+
+// TestTokensAreCountedAtMessages: Claude models that CountTokens does not serve are counted at Anthropic's endpoint on Mantle's
+// host, for clients of both APIs; others are estimated.
+func TestTokensAreCountedAtMessages(t *testing.T) {
+	g, aws := simRig(t)
+	f := func(path, body string, operation string, estimated bool) {
+		t.Helper()
+		resp, answer := g.post(path, body)
+		if resp.StatusCode != 200 || !strings.Contains(answer, `"input_tokens":`) || (resp.Header.Get("X-Outcrop-Estimated") == "true") != estimated {
+			t.Errorf("%s: %d %v %s", body, resp.StatusCode, resp.Header, answer)
+		}
+		sent := aws.Requests()
+		if last := sent[len(sent)-1]; !estimated && last.Operation != operation {
+			t.Errorf("%s was counted by %s", body, last.Operation)
+		}
+	}
+	claude := `"model":"bedrock/mantle/anthropic.claude-haiku-4-5-20251001-v1:0"`
+	tools := `"tools":[{"name":"f","description":"does it","input_schema":{"type":"object"}}]`
+	f("/v1/messages/count_tokens", `{`+claude+`,"messages":[{"role":"user","content":"hi"}],"thinking":{"type":"enabled","budget_tokens":2000},`+tools+`}`, "MessagesCountTokens", false)
+	f("/v1/responses/input_tokens", `{`+claude+`,"input":"hi","instructions":"Be short."}`, "MessagesCountTokens", false)
+	f("/v1/responses/input_tokens", `{"model":"bedrock/amazon.nova-pro-v1:0","input":"hi"}`, "CountTokens", false)
+	f("/v1/responses/input_tokens", `{"model":"bedrock/deepseek.v3.1","input":"hi"}`, "", true)
+	if resp, answer := g.post("/v1/responses/input_tokens", `{"model":"bedrock/amazon.nova-pro-v1:0"}`); resp.StatusCode != 400 || !strings.Contains(answer, `"param":"input"`) {
+		t.Errorf("%d %s", resp.StatusCode, answer)
+	}
+}

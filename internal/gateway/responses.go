@@ -31,14 +31,7 @@ func (s *Server) response(x *exchange) {
 	said := &openai.Responses{}
 	dialect := chatDialect{
 		callType: "aresponses", ownID: responseID,
-		decode: func(body []byte) (*llm.Request, *openai.Control, error) {
-			req, control, r, err := openai.DecodeResponses(body, func(id string) ([]json.RawMessage, error) { return s.history(x, id) })
-			if err == nil {
-				*said = *r
-				x.param = said.Param
-			}
-			return req, control, err
-		},
+		decode: func(body []byte) (*llm.Request, *openai.Control, error) { return s.decodeResponses(x, said, body) },
 	}
 	answer := func() *openai.ResponseAnswer {
 		return &openai.ResponseAnswer{ID: x.call.AnswerID, Created: x.call.Start.Unix(), Model: x.call.Request.Model, Request: said}
@@ -62,6 +55,34 @@ func (s *Server) response(x *exchange) {
 	}
 	x.voice = &own
 	s.converse(x, &dialect)
+}
+
+// decodeResponses reads a request of the Responses API; said gets what it says beside what the model is asked.
+func (s *Server) decodeResponses(x *exchange, said *openai.Responses, body []byte) (*llm.Request, *openai.Control, error) {
+	req, control, r, err := openai.DecodeResponses(body, func(id string) ([]json.RawMessage, error) { return s.history(x, id) })
+	if err == nil {
+		*said = *r
+		x.param = said.Param
+	}
+	return req, control, err
+}
+
+// responseTokens serves POST /responses/input_tokens: how many tokens a request would be.
+func (s *Server) responseTokens(x *exchange) {
+	x.call.Type = "acount_tokens"
+	said := &openai.Responses{}
+	b, req, _ := s.read(x, func(body []byte) (*llm.Request, *openai.Control, error) { return s.decodeResponses(x, said, body) })
+	if req == nil {
+		return
+	}
+	defer b.release()
+	tokens, estimated, failed := s.Engine.CountTokens(x.r.Context(), x.call)
+	if estimated {
+		x.w.Header()["X-Outcrop-Estimated"] = []string{"true"}
+	}
+	s.finished(x, failed, func(dst []byte) []byte {
+		return append(strconv.AppendInt(append(dst, `{"object":"response.input_tokens","input_tokens":`...), tokens, 10), '}')
+	})
 }
 
 // responseStream writes the events of a response, and has it kept before its last event is told: a client may go on from it

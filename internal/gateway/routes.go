@@ -39,6 +39,7 @@ func routeTable() []Route {
 		{http.MethodPost, "/messages", NeedsKey, (*Server).messages},
 		{http.MethodPost, "/messages/count_tokens", NeedsKey, (*Server).countTokens},
 		{http.MethodPost, "/responses", NeedsKey, (*Server).response},
+		{http.MethodPost, "/responses/input_tokens", NeedsKey, (*Server).responseTokens},
 		{http.MethodGet, "/responses/{id}", NeedsKey, (*Server).storedResponse},
 		{http.MethodDelete, "/responses/{id}", NeedsKey, (*Server).deleteResponse},
 		{http.MethodGet, "/responses/{id}/input_items", NeedsKey, (*Server).responseInput},

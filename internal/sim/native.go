@@ -13,6 +13,7 @@ const (
 	opChatCompletions = "ChatCompletions"
 	opResponses       = "Responses"
 	opMessages        = "Messages"
+	opMessagesCount   = "MessagesCountTokens"
 )
 
 // nativeOperation finds a native endpoint by its path. Those of bedrock-runtime are under /openai/v1 and /anthropic/v1, those
@@ -25,12 +26,18 @@ func nativeOperation(path string) string {
 		return opResponses
 	case "/anthropic/v1/messages":
 		return opMessages
+	case "/anthropic/v1/messages/count_tokens":
+		return opMessagesCount
 	}
 	return ""
 }
 
 func isNative(operation string) bool {
-	return operation == opChatCompletions || operation == opResponses || operation == opMessages
+	return operation == opChatCompletions || operation == opResponses || isMessages(operation)
+}
+
+func isMessages(operation string) bool {
+	return operation == opMessages || operation == opMessagesCount
 }
 
 // modelOf returns the model that a body names.
@@ -53,7 +60,7 @@ func (s *Server) serveNative(w http.ResponseWriter, r *http.Request, c *call, pa
 	}
 	c.model, _, _ = strings.Cut(c.asked, faultSuffix)
 	c.dice = newDice(s.options.Seed, c.operation, []byte(c.asked), c.body)
-	if !s.serves(c.model) || isClaude(c.model) != (c.operation == opMessages) {
+	if !s.serves(c.model) || isClaude(c.model) != isMessages(c.operation) {
 		refuse(&apiError{status: http.StatusNotFound, code: "model_not_found", message: "The model '" + c.model + "' does not exist or does not have this endpoint."})
 		return
 	}
@@ -82,6 +89,10 @@ func (s *Server) serveNative(w http.ResponseWriter, r *http.Request, c *call, pa
 	}
 	pc := s.pace(rule)
 	if !pause(r.Context(), pc.latency) || fault != nil && s.failNative(w, r, c, fault, head.Stream) {
+		return
+	}
+	if c.operation == opMessagesCount {
+		s.deliverBody(w, r, fault, mustJSON(object{"input_tokens": p.meter.tokens()}))
 		return
 	}
 	var script *Reply
@@ -141,6 +152,16 @@ func readNativeMessages(h http.Header, c *call) (*prompt, *apiError) {
 		if body[name] != nil {
 			return nil, validationError("%s: Extra inputs are not permitted", name)
 		}
+	}
+	if c.operation == opMessagesCount {
+		for name := range body {
+			switch name {
+			case "model", "messages", "system", "tools", "tool_choice", "thinking":
+			default:
+				return nil, validationError("%s: Extra inputs are not permitted", name)
+			}
+		}
+		body["max_tokens"] = json.RawMessage("1000000") // it is not counted, and above every budget of thinking
 	}
 	delete(body, "model")
 	delete(body, "stream")
@@ -250,7 +271,7 @@ func (f *Fault) disturbNative(operation string, frames []frame) []frame {
 
 // nativeErrorBody is an error in the endpoint's words.
 func nativeErrorBody(operation string, e *apiError) object {
-	if operation == opMessages {
+	if isMessages(operation) {
 		kind := map[int]string{400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error", 503: "overloaded_error"}[e.status]
 		if kind == "" {
 			kind = "api_error"
