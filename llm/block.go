@@ -101,6 +101,8 @@ const (
 	// InItem is an item of the input of a request of the Responses API: Message is its number, -1 for all those that came
 	// with an earlier response.
 	InItem
+	// InSystem is the system prompt of a request that has it apart: Part is the number of its block.
+	InSystem
 )
 
 // String returns the place as errors name it: "messages[2].content[0]", "messages[2].tool_calls[1]", "messages[2]".
@@ -113,6 +115,9 @@ func (p Path) String() string {
 	}
 	if p.In == InItem {
 		return p.item()
+	}
+	if p.In == InSystem {
+		return "system[" + strconv.Itoa(int(p.Part)) + "]"
 	}
 	s := "messages[" + strconv.Itoa(int(p.Message)) + "]"
 	switch p.In {

@@ -41,6 +41,43 @@ const (
 	KindCanceled
 )
 
+// String returns the kind in a word: invalid_request, authentication, permission, not_found, too_large, context_window,
+// content_filter, rate_limit, timeout, gateway_timeout, unavailable, upstream, upstream_internal, canceled or internal.
+func (k Kind) String() string {
+	switch k {
+	case KindInvalid:
+		return "invalid_request"
+	case KindAuth:
+		return "authentication"
+	case KindPermission:
+		return "permission"
+	case KindNotFound:
+		return "not_found"
+	case KindTooLarge:
+		return "too_large"
+	case KindContextWindow:
+		return "context_window"
+	case KindContentFilter:
+		return "content_filter"
+	case KindRateLimit:
+		return "rate_limit"
+	case KindTimeout:
+		return "timeout"
+	case KindGatewayTimeout:
+		return "gateway_timeout"
+	case KindUnavailable:
+		return "unavailable"
+	case KindUpstream:
+		return "upstream"
+	case KindUpstreamInternal:
+		return "upstream_internal"
+	case KindCanceled:
+		return "canceled"
+	default:
+		return "internal"
+	}
+}
+
 // Status returns the HTTP status for the kind. 499 is nginx's word for a client that closed its connection; nobody is
 // left to read it but the log.
 func (k Kind) Status() int {

@@ -72,7 +72,9 @@ type Request struct {
 	Image  *Image
 	// Original is the body as the client wrote it, of dialects that some models speak themselves; nil for all others.
 	Original *Original
-	// Policy says what may be dropped or repaired.
+	// Options say how the request is to be served. They are for callers of the Go SDK; the engine is told by other ways.
+	Options
+	// Policy says what may be dropped or repaired. It is the deployment's.
 	Policy Policy
 	// Losses collects what was dropped or changed on the way, by the names that the client used.
 	Losses []Loss

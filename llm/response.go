@@ -24,6 +24,24 @@ const (
 	StopFilter
 )
 
+// String returns end, stop_sequence, length, tool, filter, or unknown.
+func (s StopReason) String() string {
+	switch s {
+	case StopEnd:
+		return "end"
+	case StopSequence:
+		return "stop_sequence"
+	case StopLength:
+		return "length"
+	case StopTool:
+		return "tool"
+	case StopFilter:
+		return "filter"
+	default:
+		return "unknown"
+	}
+}
+
 // Usage is what AWS counts for one answer, in tokens. Input excludes cached tokens, as Bedrock reports it; the whole
 // prompt is Input + CacheRead + CacheWrite5m + CacheWrite1h.
 type Usage struct {
@@ -92,6 +110,8 @@ type Response struct {
 	Native json.RawMessage
 	// Further are the other answers, where several were asked for. Usage counts them all, theirs count each its own.
 	Further []*Response
+	// Served says how the answer came about; the Go SDK fills it in.
+	Served
 }
 
 // Text returns the answer's text, joined without separators.
@@ -105,6 +125,32 @@ func (r *Response) Text() string {
 	}
 	return b.String()
 }
+
+// Reasoning returns the model's reasoning, joined without separators; what the provider encrypted is not in it.
+func (r *Response) Reasoning() string {
+	var b strings.Builder
+	for i := range r.Blocks {
+		if r.Blocks[i].Kind == BlockThinking {
+			b.WriteString(r.Blocks[i].Text.String())
+		}
+	}
+	return b.String()
+}
+
+// ToolCalls returns the model's calls of tools, in its order.
+func (r *Response) ToolCalls() []*ToolBlock {
+	var calls []*ToolBlock
+	for i := range r.Blocks {
+		if r.Blocks[i].Kind == BlockToolUse {
+			calls = append(calls, r.Blocks[i].Tool)
+		}
+	}
+	return calls
+}
+
+// Message returns the answer as the assistant's turn. Appended to the next request's messages it continues the
+// conversation; signed reasoning goes back byte for byte.
+func (r *Response) Message() Message { return Message{Role: RoleAssistant, Blocks: r.Blocks} }
 
 // EventKind tells which fields of an [Event] are in use.
 type EventKind uint8
@@ -163,6 +209,8 @@ type Tail struct {
 	Trace       json.RawMessage
 	Performance json.RawMessage
 	Fields      json.RawMessage
+	// Served says how the answer came about; the Go SDK fills it in.
+	Served *Served
 }
 
 // Stream is an answer that is still being made. Next returns the events in order and io.EOF after the last; any other

@@ -76,7 +76,7 @@ func offlineEngine(c *config.Config, lookup env) (*engine.Engine, func(), error)
 		return nil, nil, err
 	}
 	environment := c.LookupEnv(lookup)
-	table, err := deployment.NewTable(c, cat, identity.NewPool(environment), environment, "outcrop/"+currentVersion())
+	table, err := deployment.NewTable(c, deployment.Options{Catalog: cat, Pool: identity.NewPool(environment), Env: environment, UserAgent: "outcrop/" + currentVersion()})
 	if err != nil {
 		return nil, nil, err
 	}

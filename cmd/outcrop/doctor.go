@@ -141,7 +141,7 @@ func examine(ctx context.Context, c *config.Config, lookup env, calls bool) ([]*
 	environment := c.LookupEnv(lookup)
 	pool := identity.NewPool(environment)
 	defer pool.Close()
-	table, err := deployment.NewTable(c, cat, pool, environment, "outcrop/"+currentVersion())
+	table, err := deployment.NewTable(c, deployment.Options{Catalog: cat, Pool: pool, Env: environment, UserAgent: "outcrop/" + currentVersion()})
 	if err != nil {
 		return nil, err
 	}

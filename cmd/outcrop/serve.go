@@ -186,7 +186,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	g.newLogger(s)
 	g.pool = identity.NewPool(g.env)
-	if g.table, err = deployment.NewTable(c, cat, g.pool, g.env, "outcrop/"+currentVersion()); err != nil {
+	if g.table, err = deployment.NewTable(c, deployment.Options{Catalog: cat, Pool: g.pool, Env: g.env, UserAgent: "outcrop/" + currentVersion()}); err != nil {
 		_ = g.logs.Close()
 		return nil, err
 	}

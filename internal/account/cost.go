@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"strconv"
-	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -46,17 +44,7 @@ func (a Amount) Nanos() int64 {
 func (a Amount) Dollars() float64 { return float64(a) / picoPerDollar }
 
 // String returns the amount in USD as a decimal number without trailing zeros.
-func (a Amount) String() string {
-	sign := ""
-	if a < 0 {
-		sign, a = "-", -a
-	}
-	whole, rest := int64(a)/picoPerDollar, int64(a)%picoPerDollar
-	if rest == 0 {
-		return sign + strconv.FormatInt(whole, 10)
-	}
-	return sign + strconv.FormatInt(whole, 10) + "." + strings.TrimRight(fmt.Sprintf("%012d", rest), "0")
-}
+func (a Amount) String() string { return llm.NewCost(int64(a)).Decimal() }
 
 // Lines are a cost by kinds of tokens, and of what is paid for beside them.
 type Lines struct{ Input, Output, CacheRead, CacheWrite5m, CacheWrite1h, Images, Queries, Made Amount }

@@ -135,37 +135,14 @@ func clip(text string, limit int) string {
 }
 
 // KindName returns the word that rows and log lines have for a kind of error.
-func KindName(k llm.Kind) string {
-	switch k {
-	case llm.KindInvalid:
-		return "invalid_request"
-	case llm.KindAuth:
-		return "authentication"
-	case llm.KindPermission:
-		return "permission"
-	case llm.KindNotFound:
-		return "not_found"
-	case llm.KindTooLarge:
-		return "too_large"
-	case llm.KindContextWindow:
-		return "context_window"
-	case llm.KindContentFilter:
-		return "content_filter"
-	case llm.KindRateLimit:
-		return "rate_limit"
-	case llm.KindTimeout:
-		return "timeout"
-	case llm.KindGatewayTimeout:
-		return "gateway_timeout"
-	case llm.KindUnavailable:
-		return "unavailable"
-	case llm.KindUpstream:
-		return "upstream"
-	case llm.KindUpstreamInternal:
-		return "upstream_internal"
-	case llm.KindCanceled:
-		return "canceled"
-	default:
-		return "internal"
+func KindName(k llm.Kind) string { return k.String() }
+
+// KindOf returns the kind of a [KindName], KindInternal for what is none.
+func KindOf(name string) llm.Kind {
+	for k := llm.KindInternal; k <= llm.KindCanceled; k++ {
+		if KindName(k) == name {
+			return k
+		}
 	}
+	return llm.KindInternal
 }

@@ -96,6 +96,27 @@ func permitted(allowed config.ClientParams, sent map[string]secret.Secret, allow
 	return values, nil
 }
 
+// leave returns what may be said of a call's connection: by clients what the configuration lets them say, by the program
+// whose configuration it is all there is, and its own credentials may go where it sends them.
+func leave(allowed config.ClientParams, call *engine.Call) config.ClientParams {
+	if !call.Owner {
+		return allowed
+	}
+	var all config.ClientParams
+	for _, name := range []string{
+		paramAPIKey, paramAccessKeyID, paramSecretKey, paramSessionToken, paramRegion, paramSessionName, paramProfile, paramRole, paramExternalID, paramWebIdentity,
+	} {
+		all = append(all, config.ClientParam{Name: name})
+	}
+	for _, name := range []string{paramAPIBase, paramSTS, paramRuntime} {
+		all = append(all, config.ClientParam{Name: name, Pattern: anyAddress})
+	}
+	return all
+}
+
+// anyAddress matches what is no address of another's.
+var anyAddress = regexp.MustCompile("")
+
 func unaliased(name string) string {
 	if name == paramBaseURL {
 		return paramAPIBase
@@ -195,7 +216,8 @@ func literal(name, value string, allowHTTP bool) string {
 // As returns the way of one call: as the client that brings an identity or an address of its own, in a session that names
 // the caller, or both.
 func (k *connection) As(region string, call *engine.Call) (engine.Way, *llm.Error) {
-	values, failed := permitted(k.clientside, call.Connection, k.endpoint.AllowHTTP)
+	allowed := leave(k.clientside, call)
+	values, failed := permitted(allowed, call.Connection, k.endpoint.AllowHTTP)
 	if failed != nil {
 		return engine.Way{}, failed
 	}
@@ -206,7 +228,7 @@ func (k *connection) As(region string, call *engine.Call) (engine.Way, *llm.Erro
 		own.parameter = way.Region
 	}
 	if name, address := values.runtime(); name != "" {
-		pattern := k.clientside.Find(name).Pattern
+		pattern := allowed.Find(name).Pattern
 		if pattern == nil { // the deployment's headers are for the deployment's host
 			own.header = nil
 		}
@@ -224,6 +246,9 @@ func (k *connection) As(region string, call *engine.Call) (engine.Way, *llm.Erro
 	}
 	if own.identity, way.Warning, failed = k.identityFor(own.who, values, call); failed != nil {
 		return engine.Way{}, failed
+	}
+	if values.credentials() {
+		own.token = nil
 	}
 	if own.identity != k.identity || len(values) > 0 {
 		way.Connection = &own
@@ -288,7 +313,8 @@ func (k *connection) Attributes() bool { return k.sessions != nil }
 
 // As returns the way of a call to an address that is called as it stands: a client may bring another address, or a key.
 func (d *direct) As(region string, call *engine.Call) (engine.Way, *llm.Error) {
-	values, failed := permitted(d.clientside, call.Connection, d.allowHTTP)
+	allowed := leave(d.clientside, call)
+	values, failed := permitted(allowed, call.Connection, d.allowHTTP)
 	if failed != nil {
 		return engine.Way{}, failed
 	}
@@ -304,7 +330,7 @@ func (d *direct) As(region string, call *engine.Call) (engine.Way, *llm.Error) {
 		if err != nil {
 			return engine.Way{}, llm.Invalid(paramAPIBase, err.Error())
 		}
-		if at = endpoint; d.clientside.Find(paramAPIBase).Pattern == nil {
+		if at = endpoint; allowed.Find(paramAPIBase).Pattern == nil {
 			own.header = nil
 		}
 	}

@@ -10,12 +10,16 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/config"
+	"github.com/outcrop-ai/outcrop/internal/secret"
+	"github.com/outcrop-ai/outcrop/llm"
 )
 
 // connection reaches AWS as one deployment's identity, at its endpoint.
 type connection struct {
-	identity  *identity.Identity
-	transport *http.Transport
+	identity *identity.Identity
+	// token, if it is not nil, authenticates in the place of the identity.
+	token     wire.Authenticator
+	way       way
 	header    http.Header
 	parameter string // aws_region_name
 	endpoint  wire.EndpointOptions
@@ -33,7 +37,7 @@ type connection struct {
 	sessions    *identity.Sessions
 }
 
-func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*connection, error) {
+func newConnection(c *config.Config, entry *config.Deployment, o *Options) (*connection, error) {
 	p := &entry.Params
 	who := identity.Options{
 		APIKey: p.APIKey, AccessKeyID: p.AWSAccessKeyID, SecretAccessKey: p.AWSSecretAccessKey, SessionToken: p.AWSSessionToken,
@@ -45,21 +49,23 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	for _, tag := range p.AWSSessionTags {
 		who.SessionTags = append(who.SessionTags, identity.Tag{Key: tag.Key, Value: tag.Value})
 	}
-	get := func(name string) string { v, _ := env(name); return v }
+	get := o.get
 	who.CAFile, who.Insecure = verification(cmp.Or(p.SSLVerify, c.LitellmSettings.SSLVerify, config.TLSVerify(get("SSL_VERIFY"))))
-	found, err := pool.For(who)
-	if err != nil {
+	k := &connection{header: http.Header{}, parameter: p.AWSRegionName, env: o.Env, userAgent: o.UserAgent, pool: o.Pool}
+	if err := k.goesAs(who, o); err != nil {
 		return nil, err
 	}
-	transport, err := wire.NewTransport(wire.TransportOptions{
-		Connect: c.Timeouts(entry).Connect, CAFile: cmp.Or(who.CAFile, get("AWS_CA_BUNDLE"), get("SSL_CERT_FILE")), Insecure: who.Insecure,
-	})
-	if err != nil {
-		return nil, err
+	if k.way.transport = o.Transport; k.way.transport == nil {
+		own, err := wire.NewTransport(wire.TransportOptions{
+			Connect: c.Timeouts(entry).Connect, CAFile: cmp.Or(who.CAFile, get("AWS_CA_BUNDLE"), get("SSL_CERT_FILE")), Insecure: who.Insecure,
+		})
+		if err != nil {
+			return nil, err
+		}
+		k.way = way{own, own}
 	}
-	k := &connection{identity: found, transport: transport, header: http.Header{}, parameter: p.AWSRegionName, env: env, userAgent: userAgent, pool: pool, who: who}
 	k.clientside, k.attribution = p.ClientsideAuthParams, c.Attribution(entry)
-	k.sessions = newSessions(k.attribution, pool)
+	k.sessions = newSessions(k.attribution, o.Pool)
 	for name, value := range p.ExtraHeaders {
 		if !strings.EqualFold(name, "anthropic-beta") { // travels in the body
 			k.header[http.CanonicalHeaderKey(name)] = []string{value.Reveal()}
@@ -76,6 +82,46 @@ func newConnection(c *config.Config, entry *config.Deployment, pool *identity.Po
 	k.control = cmp.Or(p.AWSBedrockControlPlaneEndpoint, get("AWS_ENDPOINT_URL_BEDROCK"), get("AWS_ENDPOINT_URL"))
 	return k, nil
 }
+
+// goesAs sets the identity: what the deployment says, else what the program brings, else that of the environment.
+func (k *connection) goesAs(who identity.Options, o *Options) (err error) {
+	own := who
+	own.RoleARN = ""
+	if own.IsAmbient() && o.Credentials != nil {
+		given := identity.Options{Provider: o.Credentials}
+		if who.RoleARN == "" {
+			who = given
+		} else if who.Source, err = o.Pool.For(given); err != nil {
+			return err
+		}
+	}
+	if who.IsAmbient() && o.Token != nil {
+		k.token = bearer(o.Token)
+		who.APIKey = secret.New("(asked for before each call)") // so that it is known for one that signs nothing
+	}
+	k.who = who
+	k.identity, err = o.Pool.For(who)
+	return err
+}
+
+// bearer authenticates with a token that a program gives.
+type bearer func(context.Context) (string, error)
+
+// Authenticate sets the token.
+func (b bearer) Authenticate(ctx context.Context, r *http.Request, _ string) error {
+	token, err := b(ctx)
+	if err != nil {
+		return &llm.Error{Kind: llm.KindPermission, Code: wire.CodeCredentials, Message: "the bearer token cannot be had", Cause: err}
+	}
+	r.Header["Authorization"] = []string{"Bearer " + token}
+	return nil
+}
+
+// Invalidate reports that the program renews its tokens itself.
+func (bearer) Invalidate(*http.Request) bool { return false }
+
+// LearnClock reports that the time does not matter.
+func (bearer) LearnClock(*http.Request, time.Time) bool { return false }
 
 // verification reads ssl_verify: a file of authorities, or a switch.
 func verification(word config.TLSVerify) (file string, insecure bool) {
@@ -119,8 +165,12 @@ func (k *connection) clientOf(service, region, override string, header http.Head
 	if err != nil {
 		return nil, err
 	}
+	proof := k.token
+	if proof == nil {
+		proof = k.identity.For(endpoint.Service, region)
+	}
 	return wire.NewClient(wire.ClientOptions{
-		Endpoint: endpoint, Authenticator: k.identity.For(endpoint.Service, region), Transport: k.transport, Header: header, UserAgent: k.userAgent,
+		Endpoint: endpoint, Authenticator: proof, Transport: k.way.transport, Header: header, UserAgent: k.userAgent,
 	}), nil
 }
 

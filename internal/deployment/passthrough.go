@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/router"
@@ -19,7 +18,7 @@ const passThroughID = "pass-through"
 
 // passThrough makes the deployment that relays what is asked of no model, and models that no name is for: as the credential or
 // deployment that bedrock_passthrough_credential names, else as what the environment says.
-func (t *Table) passThrough(c *config.Config, pool *identity.Pool, env func(string) (string, bool), userAgent string) error {
+func (t *Table) passThrough(c *config.Config, o *Options) error {
 	entry, id := &config.Deployment{}, passThroughID
 	if name := c.GeneralSettings.PassThroughCredential; name != "" {
 		if params, ok := c.Credentials[name]; ok {
@@ -33,7 +32,7 @@ func (t *Table) passThrough(c *config.Config, pool *identity.Pool, env func(stri
 			}
 		}
 	}
-	k, err := newConnection(c, entry, pool, env, userAgent)
+	k, err := newConnection(c, entry, o)
 	if err != nil && id == passThroughID && c.GeneralSettings.PassThroughCredential == "" {
 		return nil // a broken environment matters to nobody whose deployments have credentials of their own
 	}
@@ -47,7 +46,7 @@ func (t *Table) passThrough(c *config.Config, pool *identity.Pool, env func(stri
 		Drain:    c.OnClientDisconnect(entry) == config.Drain,
 	}
 	t.Connections = append(t.Connections, k)
-	t.transports = append(t.transports, k.transport)
+	t.ways = append(t.ways, k.way)
 	return nil
 }
 
@@ -60,7 +59,10 @@ func (k *connection) Service(service, region string) (*wire.Client, error) {
 	default:
 		return k.Client(region)
 	}
-	if !k.identity.IsBearer() || k.header.Get("Authorization") != "" {
+	if k.token == nil && !k.identity.IsBearer() || k.header.Get("Authorization") != "" {
+		return k.clientOf(service, region, k.agent, k.header)
+	}
+	if k.token != nil { // a program's own, which has nothing else
 		return k.clientOf(service, region, k.agent, k.header)
 	}
 	// AWS documents no API keys for this host: who has other credentials, too, signs.
@@ -77,7 +79,7 @@ func (k *connection) Service(service, region string) (*wire.Client, error) {
 		return nil, err
 	}
 	return wire.NewClient(wire.ClientOptions{
-		Endpoint: endpoint, Transport: k.transport, Header: k.header, UserAgent: k.userAgent,
+		Endpoint: endpoint, Transport: k.way.transport, Header: k.header, UserAgent: k.userAgent,
 		Authenticator: &either{first: signing.For(endpoint.Service, region), second: k.identity.For(endpoint.Service, region)},
 	}), nil
 }

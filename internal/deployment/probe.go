@@ -30,7 +30,7 @@ type Probe struct {
 
 // Probe returns the way of a deployment of the table's. Its error says that the region or an endpoint is malformed.
 func (t *Table) Probe(d *router.Deployment) (*Probe, error) {
-	transport := t.transports[d.Connection]
+	transport := t.ways[d.Connection].transport
 	k, ok := t.Connections[d.Connection].(*connection)
 	if !ok {
 		client, err := t.Connections[d.Connection].Client("")

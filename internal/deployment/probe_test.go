@@ -23,7 +23,7 @@ func probed(t *testing.T, params string, vars map[string]string) *Probe {
 	}
 	pool := identity.NewPool(env)
 	t.Cleanup(pool.Close)
-	table, err := NewTable(c, cat, pool, env, "test")
+	table, err := NewTable(c, Options{Catalog: cat, Pool: pool, Env: env, UserAgent: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

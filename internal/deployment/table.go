@@ -1,10 +1,13 @@
 package deployment
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
@@ -21,14 +24,22 @@ type Table struct {
 	Connections []engine.Connection
 	// PassThrough relays what is asked of no model. It is none of the router's.
 	PassThrough *router.Deployment
-	// Transports are closed at the end.
-	transports []*http.Transport
+	// ways are what the connections send through, one to each.
+	ways []way
+}
+
+// way is what a connection sends through. own is it again where it was made here, nil where it was given.
+type way struct {
+	transport http.RoundTripper
+	own       *http.Transport
 }
 
 // Close ends idle connections to AWS.
 func (t *Table) Close() {
-	for _, transport := range t.transports {
-		transport.CloseIdleConnections()
+	for _, w := range t.ways {
+		if w.own != nil {
+			w.own.CloseIdleConnections()
+		}
 	}
 }
 
@@ -36,33 +47,55 @@ func (t *Table) Close() {
 func (t *Table) Unverified() []string {
 	var ids []string
 	for _, d := range t.Router.All() {
-		if t.transports[d.Connection].TLSClientConfig.InsecureSkipVerify {
+		if own := t.ways[d.Connection].own; own != nil && own.TLSClientConfig.InsecureSkipVerify {
 			ids = append(ids, d.ID)
 		}
 	}
 	return ids
 }
 
-// NewTable makes the deployments of a configuration that has no errors. env is the environment with the
-// configuration's own variables. Problems that only the model catalogue can see are errors that name the deployment.
-func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env func(string) (string, bool), userAgent string) (*Table, error) {
+// Options are what deployments are made with. Catalog, Pool and Env are required.
+type Options struct {
+	Catalog *catalog.Catalog
+	Pool    *identity.Pool
+	// Env is the environment with the configuration's own variables.
+	Env       func(string) (string, bool)
+	UserAgent string
+
+	// What follows is a program's own, and nil for the gateway. Credentials stand in for the environment's, for deployments
+	// that say nothing of their identity, or a role alone; Token, in their place, is asked for a bearer token before each
+	// call. Transport sends all calls; the table does not close it.
+	Credentials aws.CredentialsProviderFunc
+	Token       func(context.Context) (string, error)
+	Transport   http.RoundTripper
+}
+
+// get returns a variable, empty if it is not set.
+func (o *Options) get(name string) string {
+	value, _ := o.Env(name)
+	return value
+}
+
+// NewTable makes the deployments of a configuration that has no errors. Problems that only the model catalogue can see are
+// errors that name the deployment.
+func NewTable(c *config.Config, o Options) (*Table, error) {
 	t := &Table{}
 	var list []*router.Deployment
 	weights := shuffleWeights(c.ModelList)
 	for i := range c.ModelList {
 		entry := &c.ModelList[i]
-		d, err := deployment(c, entry, cat)
+		d, err := deployment(c, entry, o.Catalog)
 		if err != nil {
 			return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
 		}
 		d.Weight = weights[i]
-		connection, err := newConnection(c, entry, pool, env, userAgent)
+		connection, err := newConnection(c, entry, &o)
 		if err != nil {
 			return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
 		}
 		d.Connection = len(t.Connections)
-		if d.Ref.Route == catalog.RouteConverseLike {
-			own, err := newDirect(c, entry, connection.header, connection.transport, userAgent)
+		if d.Ref.Route == catalog.RouteConverseLike || strings.HasPrefix(d.Model, anyDirect) {
+			own, err := newDirect(c, entry, connection.header, connection.way.transport, o.UserAgent)
 			if err != nil {
 				return nil, fmt.Errorf("%s: model_list[%d] (%s): %w", entry.Pos, i, entry.ModelName, err)
 			}
@@ -70,7 +103,7 @@ func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env f
 		} else {
 			t.Connections = append(t.Connections, connection)
 		}
-		t.transports = append(t.transports, connection.transport)
+		t.ways = append(t.ways, connection.way)
 		list = append(list, d)
 	}
 	var aliases []router.Alias
@@ -78,8 +111,11 @@ func NewTable(c *config.Config, cat *catalog.Catalog, pool *identity.Pool, env f
 		aliases = append(aliases, router.Alias{Name: name, Group: a.Model, Hidden: a.Hidden})
 	}
 	t.Router = router.New(list, aliases)
-	return t, t.passThrough(c, pool, env, userAgent)
+	return t, t.passThrough(c, &o)
 }
+
+// anyDirect begins the model of a wildcard whose models all have one address.
+const anyDirect = "bedrock/" + string(catalog.RouteConverseLike) + "/"
 
 // shuffleWeights follows LiteLLM: a group is shuffled by the first of weight, rpm and tpm that any of its deployments
 // has; those without it get nothing.

@@ -23,7 +23,7 @@ func table(t *testing.T, yaml string, vars map[string]string) (*Table, error) {
 	}
 	pool := identity.NewPool(env)
 	t.Cleanup(pool.Close)
-	made, err := NewTable(c, cat, pool, env, "outcrop/test")
+	made, err := NewTable(c, Options{Catalog: cat, Pool: pool, Env: env, UserAgent: "outcrop/test"})
 	if err == nil {
 		t.Cleanup(made.Close)
 	}

@@ -16,7 +16,7 @@ func pair(t *testing.T) (b *bench, first, second *target) {
 	b = newBench(t, answer(plainAnswer), &router.Deployment{ID: "a", Group: "g", Model: nova}, &router.Deployment{ID: "b", Group: "g", Model: nova})
 	b.o.Routing.Retries = 2
 	for i, dst := range []**target{&first, &second} {
-		known, failed := b.known(b.o.Router.Deployments("g")[i], "", modeChat)
+		known, failed := b.known(b.o.Router.Deployments("g")[i], "", modeChat, "")
 		if failed != nil {
 			t.Fatal(failed)
 		}

@@ -46,6 +46,12 @@ type Call struct {
 	// Connection are the connection parameters that the client sent; nil for nearly all calls. The deployment says which of
 	// them it obeys, and the call is refused for any other.
 	Connection map[string]secret.Secret
+	// Owner says that whoever calls owns the configuration: what Connection says needs no leave.
+	Owner bool
+	// Headers are sent upstream as they are, whatever the deployment lets through.
+	Headers http.Header
+	// OwnModelID goes into AWS's URL in the place of the deployment's; empty leaves that.
+	OwnModelID string
 
 	// Retries replaces the configuration's number of further tries; nil leaves it. Fallbacks, ContextFallbacks and
 	// FilterFallbacks replace the models of the configuration that stand in for the one that is asked for; NoFallbacks says

@@ -21,8 +21,11 @@ func injectCachePoints(r *llm.Request, rules []llm.CacheRule) {
 			}
 		case rule.Index != nil:
 			at := *rule.Index
-			if at < 0 {
+			switch {
+			case at < 0:
 				at += int64(messageCount(r))
+			case len(r.System) > 0 && r.System[0].Path.In == llm.InSystem: // which counts as the first message
+				at--
 			}
 			markBlocks(r, rule.TTL, func(message int32, _ string) bool { return int64(message) == at })
 		default:

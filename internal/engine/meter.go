@@ -95,26 +95,31 @@ func (m *meter) stream(frames *wire.Frames) error {
 			m.exception = wire.FrameError(f, "")
 			continue
 		}
-		payload := f.Payload()
-		m.bytes += int64(len(payload))
-		switch event := string(f.EventType()); {
-		case m.direct:
-			if event == "trace" {
-				m.trace(payload)
-			}
-			continue
-		case event != "chunk":
-			m.object(payload)
-			continue
+		m.frame(&f)
+	}
+}
+
+// frame reads one event of a stream.
+func (m *meter) frame(f *wire.Frame) {
+	payload := f.Payload()
+	m.bytes += int64(len(payload))
+	switch event := string(f.EventType()); {
+	case m.direct:
+		if event == "trace" {
+			m.trace(payload)
 		}
-		inner, ok := jsonscan.Inner(jsonscan.Member(payload, "bytes"))
-		if !ok {
-			continue
-		}
-		data, err := base64.StdEncoding.AppendDecode(nil, inner)
-		if err == nil && (bytes.Contains(data, []byte(`"usage"`)) || bytes.Contains(data, []byte(`invocationMetrics`)) || bytes.Contains(data, []byte(`oken_count"`))) {
-			m.object(data)
-		}
+		return
+	case event != "chunk":
+		m.object(payload)
+		return
+	}
+	inner, ok := jsonscan.Inner(jsonscan.Member(payload, "bytes"))
+	if !ok {
+		return
+	}
+	data, err := base64.StdEncoding.AppendDecode(nil, inner)
+	if err == nil && (bytes.Contains(data, []byte(`"usage"`)) || bytes.Contains(data, []byte(`invocationMetrics`)) || bytes.Contains(data, []byte(`oken_count"`))) {
+		m.object(data)
 	}
 }
 

@@ -3,6 +3,9 @@ package engine
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -161,11 +164,11 @@ func (e *Engine) relay(n *Native) (*target, *llm.Error) {
 
 // home returns the region of what is for no model.
 func (e *Engine) home(c Connection) string {
-	if known, ok := e.targets.Load(targetKey{e.o.PassThrough, ""}); ok {
+	if known, ok := e.targets.Load(targetKey{deployment: e.o.PassThrough}); ok {
 		return known.(*target).region //nolint:forcetypeassert // the map holds nothing else
 	}
 	region, _ := c.Region("", "", "")
-	e.targets.Store(targetKey{e.o.PassThrough, ""}, &target{region: region})
+	e.targets.Store(targetKey{deployment: e.o.PassThrough}, &target{region: region})
 	return region
 }
 
@@ -364,6 +367,46 @@ func (r *NativeReply) Relay(to func([]byte) error) *llm.Error {
 		r.engine.broke(r.call, r.meter.exception)
 	}
 	return nil
+}
+
+// Chunks hands over the events of a stream, decoded: of InvokeModel's the model's own JSON, of Converse's theirs, with the
+// events' names. What is handed over is valid until to returns. to returns false when it wants no more.
+func (r *NativeReply) Chunks(to func(event string, data []byte) bool) *llm.Error {
+	frames := r.reply.Frames()
+	var decoded []byte
+	for {
+		f, err := frames.Next()
+		if err != nil {
+			r.call.answered = time.Now()
+			r.book(nil)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return r.engine.failed(r.call, err)
+		}
+		if !f.IsEvent() {
+			r.call.answered = time.Now()
+			r.book(nil)
+			return r.engine.failed(r.call, wire.FrameError(f, r.reply.RequestID))
+		}
+		if r.call.firstToken.IsZero() {
+			r.call.firstToken = time.Now()
+		}
+		data := f.Payload()
+		r.meter.frame(&f)
+		if string(f.EventType()) == "chunk" {
+			inner, ok := jsonscan.Inner(jsonscan.Member(data, "bytes"))
+			if decoded, err = base64.StdEncoding.AppendDecode(decoded[:0], inner); !ok || err != nil {
+				return r.engine.failed(r.call, &llm.Error{Kind: llm.KindUpstream, Message: "a chunk of AWS's cannot be read", Cause: err})
+			}
+			data = decoded
+		}
+		if !to(string(f.EventType()), data) {
+			r.call.ClientClosed, r.call.answered = true, time.Now()
+			r.book(nil)
+			return nil
+		}
+	}
 }
 
 // Close ends the call.

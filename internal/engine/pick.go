@@ -22,6 +22,7 @@ type query struct {
 	want    mode
 	list    []*router.Deployment
 	matched string
+	modelID string // the call's own
 	// skip are those that have failed.
 	skip []*router.Deployment
 }
@@ -155,7 +156,7 @@ func (e *Engine) only(call *Call, q *query) (t *target, failed *llm.Error, simpl
 	if len(q.list) != 1 || q.list[0].Blocked || len(q.skip) > 0 || o.PreCallChecks || o.TagFiltering || len(call.Regions) > 0 {
 		return nil, nil, false
 	}
-	if t, failed = e.known(q.list[0], q.matched, q.want); failed != nil {
+	if t, failed = e.known(q.list[0], q.matched, q.want, q.modelID); failed != nil {
 		return nil, failed, true
 	}
 	if t.limited || t.deployment.Parallel > 0 || !t.state.IsWell() {
@@ -254,7 +255,7 @@ func (p *picking) can(d *router.Deployment, tags func(*router.Deployment) bool) 
 	if tags != nil && !tags(d) {
 		return nil, outTags
 	}
-	t, failed := p.engine.known(d, q.matched, q.want)
+	t, failed := p.engine.known(d, q.matched, q.want, q.modelID)
 	if failed == nil && !t.serves(q.want) {
 		failed = otherMode(t.deployment.Ref.ID, q.want, t.mode)
 	}

@@ -47,6 +47,7 @@ func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
 	if failed != nil {
 		return failed
 	}
+	q.modelID = call.OwnModelID
 	call.tries = newTries(call.Request, q)
 	t, none := e.pick(call, &q)
 	if none != nil {
@@ -233,11 +234,11 @@ func (p *plan) call(c *Call, stream bool, keyHeader string) *wire.Call {
 	if d.ForwardHeaders {
 		out.Header = forwarded(c.Header, keyHeader)
 	}
-	if len(p.header) > 0 {
-		if out.Header == nil {
+	for _, more := range []http.Header{c.Headers, p.header} {
+		if len(more) > 0 && out.Header == nil {
 			out.Header = http.Header{}
 		}
-		maps.Copy(out.Header, p.header)
+		maps.Copy(out.Header, more)
 	}
 	return out
 }

@@ -54,6 +54,14 @@ func (c *Call) Bound() time.Duration {
 	return c.Deployment.Timeouts.Total
 }
 
+// Cost returns what the call costs.
+func (c *Call) Cost() llm.Cost {
+	if !c.costKnown {
+		return llm.Cost{}
+	}
+	return llm.NewCost(int64(c.cost))
+}
+
 // UpstreamTime returns how long the call has been in AWS's hands.
 func (c *Call) UpstreamTime() time.Duration {
 	switch {
@@ -66,12 +74,13 @@ func (c *Call) UpstreamTime() time.Duration {
 	}
 }
 
-// Settle ends a call: one record for the books, unless Book has made it, and one line for the log. status is what the
-// client got.
-func (e *Engine) Settle(call *Call, status int, failure *llm.Error) {
+// Settle ends a call: one record for the books, unless Book has made it, which it returns, and one line for the log. status is
+// what the client got.
+func (e *Engine) Settle(call *Call, status int, failure *llm.Error) account.Record {
 	call.leave()
 	e.Book(call, status, failure)
 	telemetry.RequestLine(e.o.Logger, call.record)
+	return call.record
 }
 
 // Book makes the call's record and hands it to the books, once: before the last byte of the answer goes out, so that a

@@ -85,6 +85,7 @@ func (t *target) route() {
 type targetKey struct {
 	deployment *router.Deployment
 	matched    string
+	modelID    string // a call's own
 }
 
 // maxTargets bounds the targets that are kept: clients can ask for any name behind a wildcard.
@@ -135,14 +136,19 @@ func (e *Engine) targetOf(model string) (*target, *llm.Error) {
 	if err != nil {
 		return nil, e.unknown(model, modeChat)
 	}
-	return e.known(list[0], matched, modeChat)
+	return e.known(list[0], matched, modeChat, "")
 }
 
-// known returns the target of a deployment.
-func (e *Engine) known(d *router.Deployment, matched string, want mode) (*target, *llm.Error) {
-	key := targetKey{d, matched}
+// known returns the target of a deployment, for calls with a model id of their own if modelID is not empty.
+func (e *Engine) known(d *router.Deployment, matched string, want mode, modelID string) (*target, *llm.Error) {
+	key := targetKey{d, matched, modelID}
 	if t, ok := e.targets.Load(key); ok {
 		return t.(*target), nil //nolint:forcetypeassert // the map holds nothing else
+	}
+	if modelID != "" {
+		own := *d
+		own.ModelID = modelID
+		d = &own
 	}
 	t, failed := e.target(d, matched, false)
 	if failed != nil && want == modeAny { // AWS may serve what is not translated
@@ -359,7 +365,7 @@ func chatRoute(d *router.Deployment) *llm.Error {
 	switch {
 	case d.Ref.Route.IsNative(), d.Ref.Route == catalog.RouteMantle:
 		return nativeRoute(d)
-	case d.Ref.Route == catalog.RouteConverse, d.Ref.Route == catalog.RouteConverseLike && !strings.Contains(d.Group, "*"):
+	case d.Ref.Route == catalog.RouteConverse, d.Ref.Route == catalog.RouteConverseLike && (!strings.Contains(d.Group, "*") || strings.Contains(d.Group, string(catalog.RouteConverseLike))):
 		return nil
 	case d.Ref.Route == catalog.RouteInvoke && invoke.Serves(d.Ref):
 		return nil
@@ -382,6 +388,15 @@ func (e *Engine) Find(name string) (*router.Deployment, *llm.Error) {
 		return nil, err
 	}
 	return t.deployment, nil
+}
+
+// RegionFor returns the region that the first deployment of a name is called in, empty if there is none.
+func (e *Engine) RegionFor(name string) string {
+	t, err := e.targetOf(name)
+	if err != nil {
+		return ""
+	}
+	return t.region
 }
 
 // Names returns the names that clients may ask for, wildcards as they are written.

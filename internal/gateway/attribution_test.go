@@ -191,7 +191,7 @@ func TestWhoTheCallerIs(t *testing.T) {
 	}
 	pool := identity.NewPool(noEnv)
 	t.Cleanup(pool.Close)
-	table, err := deployment.NewTable(c, cat, pool, noEnv, "outcrop/test")
+	table, err := deployment.NewTable(c, deployment.Options{Catalog: cat, Pool: pool, Env: noEnv, UserAgent: "outcrop/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

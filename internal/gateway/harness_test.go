@@ -96,7 +96,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 		t.Fatal(err)
 	}
 	pool := identity.NewPool(noEnv)
-	table, err := deployment.NewTable(c, cat, pool, noEnv, "outcrop/test")
+	table, err := deployment.NewTable(c, deployment.Options{Catalog: cat, Pool: pool, Env: noEnv, UserAgent: "outcrop/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

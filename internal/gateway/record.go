@@ -25,7 +25,10 @@ func (s *Server) finish(x *exchange) {
 		x.failure = failure
 	}
 	x.book()
-	s.Engine.Settle(x.call, x.status, x.failure)
+	record := s.Engine.Settle(x.call, x.status, x.failure)
+	if s.Observe != nil && x.call.Type != "" {
+		s.Observe(x.r.Context(), record)
+	}
 	if x.cut {
 		panic(http.ErrAbortHandler) // net/http breaks the connection off, and logs nothing
 	}

@@ -146,7 +146,7 @@ func TestAgentRuntimeHost(t *testing.T) {
 			t.Fatal(err)
 		}
 		pool := identity.NewPool(env)
-		table, err := deployment.NewTable(conf, models, pool, env, "")
+		table, err := deployment.NewTable(conf, deployment.Options{Catalog: models, Pool: pool, Env: env})
 		if err != nil {
 			t.Fatal(err)
 		}

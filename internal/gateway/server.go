@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -48,6 +49,9 @@ type Options struct {
 	TrustClientRegion bool
 	// Responses keeps the responses of the Responses API; nil keeps them in memory, within bounds.
 	Responses ResponseStore
+	// Observe is told of every call of a model, when it is over; nil is nobody. It is for programs that hold a server
+	// themselves.
+	Observe func(context.Context, account.Record)
 	// StoreReady reports whether the store can be written; nil means that there is none.
 	StoreReady func() bool
 	// Refusal returns why the record of a call could not be kept, so that the call is refused; nil means that calls are made

@@ -3,6 +3,7 @@ package sim
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
@@ -17,6 +18,32 @@ type embedder struct {
 	shape *shape
 	// answer embeds what a checked body holds, and returns its tokens.
 	answer func(body map[string]any) (out object, tokens int, refused *apiError)
+}
+
+// behindARN returns the model that an ARN stands for, as far as a body tells: ARNs of provisioned throughput and of
+// application inference profiles name none. Other ids stand for themselves.
+func behindARN(model string, body []byte) string {
+	var m members
+	if !isARN(model) || json.Unmarshal(body, &m) != nil {
+		return model
+	}
+	switch {
+	case m.have("taskType") && m.have("singleEmbeddingParams"):
+		return "nova-2-multimodal-embeddings"
+	case m.have("taskType"):
+		return "nova-canvas"
+	case m.have("text_prompts"):
+		return "stable-diffusion-xl"
+	case m.have("texts") || m.have("images"):
+		return "cohere.embed"
+	case m.have("dimensions") || m.have("normalize") || m.have("embeddingTypes"):
+		return "titan-embed-text-v2"
+	case m.have("inputImage") || m.have("embeddingConfig"):
+		return "titan-embed-image"
+	case m.have("inputText") && len(m) == 1:
+		return "titan-embed"
+	}
+	return model
 }
 
 // embedderOf returns nil for models that embed nothing.

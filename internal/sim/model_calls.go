@@ -66,11 +66,12 @@ func (s *Server) serveModel(w http.ResponseWriter, r *http.Request, c *call) {
 	if fault != nil && s.failInstead(w, r, fault, stream) {
 		return
 	}
-	if e := embedderOf(c.model); e != nil && c.operation == opInvoke {
+	speaks := behindARN(c.model, c.body)
+	if e := embedderOf(speaks); e != nil && c.operation == opInvoke {
 		s.serveEmbedding(w, r, c, e, fault)
 		return
 	}
-	if m := painterOf(c.model); m != nil && c.operation == opInvoke {
+	if m := painterOf(speaks); m != nil && c.operation == opInvoke {
 		s.servePainting(w, r, c, m, fault)
 		return
 	}
