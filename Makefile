@@ -33,12 +33,17 @@ test: ## everything that must pass: setup, lint, unit tests with the race detect
 	scripts/setup.sh all
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory test-unit
+	$(MAKE) --no-print-directory test-sdks
 	$(MAKE) --no-print-directory compat
 
 .PHONY: test-unit
 test-unit: ## Go tests with the race detector, fuzz seeds included
 	scripts/setup.sh servers
 	CGO_ENABLED=1 go test -race -timeout 20m ./...
+
+.PHONY: test-sdks
+test-sdks: ## the official Go clients of OpenAI and Anthropic over the Go SDK's transports
+	cd test/sdks && CGO_ENABLED=1 go test -race -timeout 20m ./...
 
 .PHONY: compat
 compat: build ## the real OpenAI, LangChain and AWS clients against the gateway and the simulator
@@ -66,10 +71,14 @@ bench: build ## what a request costs beside three baselines (ARGS="-rounds 5")
 faults: build ## what clients see while upstreams fail: the table of docs/reliability.md
 	go run ./bench -reliability -outcrop bin/outcrop $(ARGS)
 
+.PHONY: bench-sdk
+bench-sdk: ## what a call of the Go SDK costs beside the AWS SDK's own client
+	go test ./bench/sdk -run '^$$' -bench . -benchmem
+
 .PHONY: fmt
 fmt: ## format the Go files
 	scripts/setup.sh lint
-	.cache/bin/gofumpt -w cmd internal llm bench test
+	.cache/bin/gofumpt -w *.go cmd internal llm examples bench test
 
 .PHONY: setup
 setup: ## get the tools and clients that the tests need

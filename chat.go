@@ -31,22 +31,50 @@ func (c *Client) Complete(ctx context.Context, r llm.Completion) (*llm.Response,
 	if err != nil {
 		return nil, err
 	}
+	prompts, failed := prompts(&r)
+	if failed != nil {
+		return nil, failed
+	}
+	return k.chat(ctx, "Complete", "atext_completion", &r.Request, prompts)
+}
+
+// CompleteStream is [Client.Complete] as the texts are made; see [Client.ChatStream]. An event's Choice is the number of its
+// answer, the answers to the first prompt first.
+func (c *Client) CompleteStream(ctx context.Context, r llm.Completion) iter.Seq2[llm.Event, error] {
+	return func(yield func(llm.Event, error) bool) {
+		k, err := c.ready(ctx)
+		if err != nil {
+			yield(llm.Event{}, err)
+			return
+		}
+		own := r
+		prompts, failed := prompts(&own)
+		if failed != nil {
+			yield(llm.Event{}, failed)
+			return
+		}
+		k.chatStream(ctx, "CompleteStream", "atext_completion", &own.Request, prompts, yield)
+	}
+}
+
+// prompts makes messages of a completion's prompts, of which its request has the first.
+func prompts(r *llm.Completion) ([]llm.Message, *llm.Error) {
 	if len(r.Prompts) == 0 {
 		return nil, missing("prompts")
 	}
 	if len(r.Messages) > 0 {
 		return nil, llm.Invalid("messages", "a completion has prompts and no conversation")
 	}
-	prompts := make([]llm.Message, len(r.Prompts))
+	list := make([]llm.Message, len(r.Prompts))
 	for i, prompt := range r.Prompts {
-		prompts[i] = llm.User("", llm.TextBlock(prompt))
-		prompts[i].Blocks[0].Path = llm.Path{Message: -1, Part: -1}
-		if prompts[i].Blocks[0].Text.IsBlank() {
+		list[i] = llm.User("", llm.TextBlock(prompt))
+		list[i].Blocks[0].Path = llm.Path{Message: -1, Part: -1}
+		if list[i].Blocks[0].Text.IsBlank() {
 			return nil, llm.Invalid("prompts", "a prompt must not be blank")
 		}
 	}
-	r.Messages = prompts[:1:1]
-	return k.chat(ctx, "Complete", "atext_completion", &r.Request, prompts)
+	r.Messages = list[:1:1]
+	return list, nil
 }
 
 func (k *core) chat(ctx context.Context, verb, kind string, r *llm.Request, prompts []llm.Message) (*llm.Response, error) {
@@ -67,7 +95,7 @@ func (k *core) chat(ctx context.Context, verb, kind string, r *llm.Request, prom
 // chatCall begins a call of a chat. The call is there even if it cannot be made.
 func (k *core) chatCall(verb, kind string, r *llm.Request, prompts []llm.Message) (*engine.Call, *llm.Error) {
 	own, failed := prepare(r)
-	if failed == nil && len(own.Messages) == 0 {
+	if failed == nil && len(own.Messages)+len(own.System) == 0 {
 		failed = &llm.Error{Kind: llm.KindInvalid, Code: "empty_messages", Param: "messages", Message: "messages must not be empty"}
 	}
 	if failed != nil {
@@ -90,19 +118,23 @@ func (c *Client) ChatStream(ctx context.Context, r llm.Request) iter.Seq2[llm.Ev
 			yield(llm.Event{}, err)
 			return
 		}
-		call, failed := k.chatCall("ChatStream", "acompletion", &r, nil)
-		var stream engine.Stream
-		if failed == nil {
-			call.Request.Stream, call.Request.IncludeUsage = true, true
-			stream, failed = k.engine.ChatStream(ctx, call)
-		}
-		if failed != nil {
-			k.settle(ctx, call, failed)
-			yield(llm.Event{}, failed)
-			return
-		}
-		k.relay(ctx, call, stream, yield)
+		k.chatStream(ctx, "ChatStream", "acompletion", &r, nil, yield)
 	}
+}
+
+func (k *core) chatStream(ctx context.Context, verb, kind string, r *llm.Request, prompts []llm.Message, yield func(llm.Event, error) bool) {
+	call, failed := k.chatCall(verb, kind, r, prompts)
+	var stream engine.Stream
+	if failed == nil {
+		call.Request.Stream, call.Request.IncludeUsage = true, true
+		stream, failed = k.engine.ChatStream(ctx, call)
+	}
+	if failed != nil {
+		k.settle(ctx, call, failed)
+		yield(llm.Event{}, failed)
+		return
+	}
+	k.relay(ctx, call, stream, yield)
 }
 
 // relay hands over a stream's events, until it ends or nobody takes them.

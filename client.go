@@ -36,6 +36,8 @@ type core struct {
 	fetcher *media.Fetcher
 	logger  *slog.Logger
 	o       *settings
+	// imageModel answers image requests that name no model; empty refuses them.
+	imageModel string
 }
 
 // New returns a client. Nothing is sent yet: credentials that do not work are found out by the first call. Its errors name
@@ -87,6 +89,7 @@ func newCore(ctx context.Context, options []Option) (*core, error) {
 	if err != nil {
 		return nil, invalid("", err)
 	}
+	k.imageModel = conf.GeneralSettings.ImageGenerationModel
 	k.fetcher = media.NewFetcher(media.FetchOptions{AllowedHosts: append(o.hosts, conf.LitellmSettings.UserURLAllowedHosts...)})
 	k.engine = engine.New(engine.Options{
 		Catalog: cat, Router: k.table.Router, Connections: k.table.Connections, PassThrough: k.table.PassThrough, Logger: k.logger, Fetcher: k.fetcher, Routing: routing, Debug: o.logger != nil,

@@ -266,12 +266,12 @@ func TestExternalClientsAreTaken(t *testing.T) {
 		}[name]
 		return v, ok
 	}
-	f := func(make func(address string, h *http.Client) outcrop.Option, want string) {
+	f := func(taken func(address string, h *http.Client) outcrop.Option, want string) {
 		t.Helper()
 		s, address := simulated(t, sim.Options{Auth: sim.AuthOff})
 		through := &countingTransport{}
 		defer through.CloseIdleConnections()
-		c, err := outcrop.New(t.Context(), outcrop.WithEnvironment(env), outcrop.WithRetries(0), make(address, &http.Client{Transport: through}))
+		c, err := outcrop.New(t.Context(), outcrop.WithEnvironment(env), outcrop.WithRetries(0), taken(address, &http.Client{Transport: through}))
 		if err != nil {
 			t.Fatal(err)
 		}

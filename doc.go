@@ -31,8 +31,8 @@
 //
 // # Other SDKs
 //
-// [Client.OpenAITransport] is an http.RoundTripper that answers OpenAI's API in process: with it the official Go client of
-// OpenAI, and whatever builds on it, reaches Bedrock without a server.
+// [Client.OpenAITransport] and [Client.AnthropicTransport] are each an http.RoundTripper that answers the API in process:
+// with it the official Go client, and whatever builds on it, reaches Bedrock without a server.
 //
 // # Contract
 //

@@ -18,7 +18,7 @@ func (c *Client) Embed(ctx context.Context, r llm.EmbedRequest) (*llm.EmbedRespo
 	if err != nil {
 		return nil, err
 	}
-	asked := llm.Request{Model: r.Model, Extra: r.Extra, Guardrail: r.Guardrail, User: r.User, Tags: r.Tags, Options: r.Options}
+	asked := llm.Request{Model: r.Model, Extra: r.Extra, Params: r.Params, Guardrail: r.Guardrail, User: r.User, Tags: r.Tags, Options: r.Options}
 	call, failed := k.plainCall("Embed", "aembedding", &asked, func(own *llm.Request) (failed *llm.Error) {
 		own.Embed, failed = inputs(&r)
 		return failed

@@ -1,6 +1,7 @@
 package outcrop
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"strconv"
@@ -28,7 +29,7 @@ func (c *Client) images(ctx context.Context, verb, kind string, task llm.ImageTa
 	if err != nil {
 		return nil, err
 	}
-	asked := llm.Request{Model: r.Model, N: r.N, Extra: r.Extra, Guardrail: r.Guardrail, User: r.User, Tags: r.Tags, Options: r.Options}
+	asked := llm.Request{Model: cmp.Or(r.Model, k.imageModel), N: r.N, Extra: r.Extra, Params: r.Params, Guardrail: r.Guardrail, User: r.User, Tags: r.Tags, Options: r.Options}
 	call, failed := k.plainCall(verb, kind, &asked, func(own *llm.Request) (failed *llm.Error) {
 		own.Image, failed = drawing(task, r)
 		return failed

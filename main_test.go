@@ -18,6 +18,8 @@ import (
 var (
 	bedrock   = sim.New(sim.Options{Auth: sim.AuthOff, RecordLimit: 10_000})
 	documents *httptest.Server
+	// sources is the folder of this package, from which TestMain goes away.
+	sources string
 )
 
 // TestMain has the environment say what it would say on a machine with access to Bedrock, but for where Bedrock is.
@@ -26,6 +28,11 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	var err error
+	if sources, err = os.Getwd(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	address, err := bedrock.Start()
 	if err != nil {
 		fmt.Println(err)

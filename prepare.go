@@ -17,7 +17,7 @@ import (
 // into JSON as it stands checked for being JSON. A dialect does as much for the requests that it decodes.
 func prepare(asked *llm.Request) (*llm.Request, *llm.Error) {
 	r := *asked
-	r.Losses = nil
+	r.Losses, r.Original = nil, nil // a body in somebody's dialect is a dialect's to read
 	if failed := checkParams(&r); failed != nil {
 		return nil, failed
 	}

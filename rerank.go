@@ -15,7 +15,7 @@ func (c *Client) Rerank(ctx context.Context, r llm.RerankRequest) (*llm.RerankRe
 	if err != nil {
 		return nil, err
 	}
-	asked := llm.Request{Model: r.Model, Extra: r.Extra, Guardrail: r.Guardrail, User: r.User, Tags: r.Tags, Options: r.Options}
+	asked := llm.Request{Model: r.Model, Extra: r.Extra, Params: r.Params, Guardrail: r.Guardrail, User: r.User, Tags: r.Tags, Options: r.Options}
 	call, failed := k.plainCall("Rerank", "arerank", &asked, func(own *llm.Request) (failed *llm.Error) {
 		own.Rerank, failed = question(&r)
 		return failed

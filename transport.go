@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
@@ -20,9 +21,16 @@ import (
 // made is there to be read, and a body that is closed ends the call.
 func (c *Client) OpenAITransport() http.RoundTripper { return &transport{client: c} }
 
+// AnthropicTransport is [Client.OpenAITransport] for Anthropic's API: messages and models, as Anthropic's own Go client
+// asks for them. Every model of Bedrock answers in its shape.
+func (c *Client) AnthropicTransport() http.RoundTripper {
+	return &transport{client: c, prefix: "/anthropic"}
+}
+
 // transport serves requests by the gateway's own handler.
 type transport struct {
 	client *Client
+	prefix string // of paths, which tells dialects apart that have paths in common
 	once   sync.Once
 	server *gateway.Server
 }
@@ -30,7 +38,7 @@ type transport struct {
 // handler returns the gateway that answers, made at the first request.
 func (t *transport) handler(k *core) *gateway.Server {
 	t.once.Do(func() {
-		o := gateway.Options{Engine: k.engine, Keys: account.NewKeys(secret.Secret{}, ""), Logger: k.logger, Version: Version}
+		o := gateway.Options{Engine: k.engine, Keys: account.NewKeys(secret.Secret{}, ""), Logger: k.logger, Version: Version, ImageModel: k.imageModel}
 		if k.o.observe != nil {
 			o.Observe = func(ctx context.Context, r account.Record) { k.observe(ctx, &r, failureOf(&r)) }
 		}
@@ -60,6 +68,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	reader, writer := io.Pipe()
 	a := &answer{header: http.Header{}, body: writer, begun: make(chan struct{})}
 	in := r.Clone(ctx)
+	if t.prefix != "" && !strings.HasPrefix(in.URL.Path, t.prefix) {
+		in.URL.Path = t.prefix + in.URL.Path
+		if in.URL.RawPath != "" {
+			in.URL.RawPath = t.prefix + in.URL.RawPath
+		}
+	}
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}

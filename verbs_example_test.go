@@ -359,3 +359,66 @@ func ExampleClient_RunTools() {
 	// asked about Boston, MA
 	// The tool said: sunny, 22 degrees 4
 }
+
+// Text completion as it is made: Choice is the number of the answer, the first prompt's first.
+func ExampleClient_CompleteStream() {
+	ctx := context.Background()
+	c, err := outcrop.New(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	for ev, err := range c.CompleteStream(ctx, llm.Continue("bedrock/amazon.nova-lite-v1:0", "Once upon a time")) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if ev.Kind == llm.EventText {
+			fmt.Print(ev.Text, "|")
+		}
+	}
+	// Output:
+	// You said: On|ce upon a ti|me|
+}
+
+// A guardrail judges a text without a model.
+func ExampleClient_ApplyGuardrail() {
+	ctx := context.Background()
+	c, err := outcrop.New(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	r, err := c.ApplyGuardrail(ctx, llm.GuardrailRequest{
+		ID:      "gr-abc123",
+		Version: "DRAFT",
+		Content: []llm.Block{llm.TextBlock("This [[guardrail]] text is one that the simulated guardrail blocks.")},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.Intervened)
+	fmt.Println(r.Outputs[0])
+	// Output:
+	// true
+	// Sorry, the simulated guardrail does not allow this.
+}
+
+// How many tokens a request has, by AWS's own count where it has one.
+func ExampleClient_CountTokens() {
+	ctx := context.Background()
+	c, err := outcrop.New(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	tokens, estimated, err := c.CountTokens(ctx, llm.Ask("bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0", "Hello, how are you?"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tokens, estimated)
+	// Output:
+	// 5 false
+}

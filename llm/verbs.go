@@ -25,8 +25,9 @@ type EmbedRequest struct {
 	Dimensions int
 	// Encoding is float (the default), base64, or the name of a type of the provider's: int8, uint8, binary, ubinary.
 	Encoding string
-	// Extra are the model's own parameters, see [Extra]: input_type, normalize, ….
-	Extra []Field
+	// Extra are the model's own parameters, see [Extra]: input_type, normalize, …. Params are those of OpenAI's API that have
+	// no field here.
+	Extra, Params []Field
 	// Guardrail is AWS's guardrailConfig, see [Guardrail.Config].
 	Guardrail json.RawMessage
 	// User and Tags are for the records.
@@ -60,8 +61,9 @@ type ImageRequest struct {
 	// to change.
 	Images [][]byte
 	Mask   []byte
-	// Extra are the model's own parameters, see [Extra]: seed, cfg_scale, taskType, ….
-	Extra []Field
+	// Extra are the model's own parameters, see [Extra]: seed, cfg_scale, taskType, …. Params are those of OpenAI's API that
+	// have no field here: background, output_compression, ….
+	Extra, Params []Field
 	// Guardrail is AWS's guardrailConfig, see [Guardrail.Config].
 	Guardrail json.RawMessage
 	// User and Tags are for the records.
@@ -100,8 +102,8 @@ type RerankRequest struct {
 	TopN int
 	// Fields are the members of documents that are objects which are looked at, in that order; nil is the whole document.
 	Fields []string
-	// Extra are the model's own parameters, see [Extra].
-	Extra []Field
+	// Extra are the model's own parameters, see [Extra]. Params are those of Cohere's API that have no field here.
+	Extra, Params []Field
 	// Guardrail is AWS's guardrailConfig, see [Guardrail.Config].
 	Guardrail json.RawMessage
 	// User and Tags are for the records.
@@ -171,4 +173,6 @@ type GuardrailResponse struct {
 	Reason             string
 	Assessments, Usage json.RawMessage
 	RequestID          string
+	// Cost is what AWS will bill for the guardrail's policies.
+	Cost Cost
 }
