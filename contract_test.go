@@ -2,6 +2,7 @@ package outcrop_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -165,6 +166,20 @@ func TestStreamsEndAtEveryPosition(t *testing.T) {
 		if call.Err == nil && !call.Abandoned && call.Usage.Output == 0 {
 			t.Errorf("%+v", call)
 		}
+	}
+}
+
+// The deadline of a context ends a stream that hangs behind any of its events.
+func TestDeadlinesAtEveryPosition(t *testing.T) {
+	_, address := simulated(t, sim.Options{ChunkSize: 4})
+	c := client(t, address, keys())
+	for at := range 8 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		r, err := llm.Collect(c.ChatStream(ctx, llm.Ask(claude, fmt.Sprintf("[[fault:stall-stream;after=%d]] a text of some length", at))))
+		if failed := refusal(t, err); failed.Kind != llm.KindGatewayTimeout || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("behind %d events, %q: %v", at, r.Text(), err)
+		}
+		cancel()
 	}
 }
 
@@ -516,4 +531,123 @@ func TestOptionsAreChecked(t *testing.T) {
 	f("WithDeployments[0].Model", outcrop.WithDeployments(outcrop.Deployment{Name: "x", Model: "a b"}))
 	f("WithDeployments", outcrop.WithDeployments(outcrop.Deployment{Name: "x", Model: nova, ID: "1"}, outcrop.Deployment{Name: "y", Model: nova, ID: "1"}))
 	f("", outcrop.WithStaticKeys("AKID", "", ""))
+}
+
+// Calls of one name go on at the other deployment, then at the model that stands in.
+func TestDeploymentsAndFallbacks(t *testing.T) {
+	_, address := simulated(t, sim.Options{})
+	c := client(t, address, keys(), outcrop.WithRetries(2), outcrop.WithFallbacks("broken", nova), outcrop.WithDeployments(
+		outcrop.Deployment{Name: "two", ID: "first", Model: nova, ModelID: "amazon.nova-lite-v1:0.fault-internal", Region: "us-east-1", Order: 1},
+		outcrop.Deployment{Name: "two", ID: "second", Model: nova, Region: "eu-west-1", Order: 2, RPM: 100, TPM: 10_000, MaxParallel: 5, Weight: 2},
+		outcrop.Deployment{Name: "broken", ID: "third", Model: nova, ModelID: "amazon.nova-lite-v1:0.fault-validation"},
+	))
+	r, err := c.Chat(t.Context(), llm.Ask("two", "hi"))
+	if err != nil || r.Deployment != "second" || r.Region != "eu-west-1" || r.Retries != 1 || r.Fallback != "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	r, err = llm.Collect(c.ChatStream(t.Context(), llm.Ask("two", "hi")))
+	if err != nil || r.Deployment != "second" || r.Text() != "You said: hi" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	req := llm.Ask("two", "hi")
+	req.Retries, req.Fallbacks = new(int), []string{nova} // not tried again, but passed on
+	req.Regions = []string{"us"}
+	r, err = c.Chat(t.Context(), req)
+	if err != nil || r.Fallback != nova {
+		t.Errorf("%+v, %v", r, err)
+	}
+	req.NoFallbacks = true
+	if _, err := c.Chat(t.Context(), req); err == nil {
+		t.Error("a model that fails answers")
+	}
+	names, err := c.Names(t.Context())
+	if err != nil || strings.Join(names, " ") != "bedrock/* two broken" {
+		t.Errorf("%v, %v", names, err)
+	}
+}
+
+// What goes wrong with the other verbs is an error of the same type.
+func TestTheOtherVerbsAreChecked(t *testing.T) {
+	_, address := simulated(t, sim.Options{})
+	c := client(t, address, keys())
+	ctx := t.Context()
+	f := func(err error, param string) {
+		t.Helper()
+		if failed := refusal(t, err); failed.Kind != llm.KindInvalid || failed.Param != param {
+			t.Errorf("%+v, want a refusal of %s", failed, param)
+		}
+	}
+	_, err := c.Complete(ctx, llm.Continue(nova))
+	f(err, "prompts")
+	_, err = c.Complete(ctx, llm.Continue(nova, " "))
+	f(err, "prompts")
+	_, err = c.Complete(ctx, llm.Completion{Request: llm.Ask(nova, "x"), Prompts: []string{"y"}})
+	f(err, "messages")
+	_, err = llm.Collect(c.CompleteStream(ctx, llm.Continue(nova)))
+	f(err, "prompts")
+	_, err = c.Embed(ctx, llm.EmbedRequest{Model: "amazon.titan-embed-text-v2:0"})
+	f(err, "inputs")
+	_, err = c.Embed(ctx, llm.EmbedRequest{Model: "amazon.titan-embed-text-v2:0", Inputs: []string{""}})
+	f(err, "input[0]")
+	_, err = c.Embed(ctx, llm.EmbedRequest{Model: "amazon.titan-embed-text-v2:0", Inputs: []string{"a"}, Contents: [][]llm.Block{{llm.TextBlock("b")}}})
+	f(err, "contents")
+	_, err = c.Embed(ctx, llm.EmbedRequest{Model: "amazon.titan-embed-text-v2:0", Inputs: []string{"a"}, Dimensions: -1})
+	f(err, "dimensions")
+	_, err = c.GenerateImage(ctx, llm.ImageRequest{Model: "amazon.nova-canvas-v1:0", Prompt: "x", N: 11})
+	f(err, "n")
+	_, err = c.GenerateImage(ctx, llm.ImageRequest{Model: "amazon.nova-canvas-v1:0", Prompt: "x", Size: "big"})
+	f(err, "size")
+	_, err = c.EditImage(ctx, llm.ImageRequest{Model: "amazon.nova-canvas-v1:0", Prompt: "x"})
+	f(err, "images")
+	_, err = c.EditImage(ctx, llm.ImageRequest{Model: "amazon.nova-canvas-v1:0", Prompt: "x", Images: [][]byte{[]byte("no image")}})
+	f(err, "images[0]")
+	_, err = c.EditImage(ctx, llm.ImageRequest{Model: "amazon.nova-canvas-v1:0", Prompt: "x", Images: [][]byte{png}, Mask: []byte("no image")})
+	f(err, "mask")
+	_, err = c.Rerank(ctx, llm.RerankRequest{Model: "amazon.rerank-v1:0", Documents: llm.Texts("a")})
+	f(err, "query")
+	_, err = c.Rerank(ctx, llm.RerankRequest{Model: "amazon.rerank-v1:0", Query: "q"})
+	f(err, "documents")
+	_, err = c.Rerank(ctx, llm.RerankRequest{Model: "amazon.rerank-v1:0", Query: "q", Documents: []llm.Document{{Object: []byte("{")}}})
+	f(err, "documents[0]")
+	_, err = c.Invoke(ctx, llm.InvokeRequest{Model: nova})
+	f(err, "body")
+	for _, err := range c.InvokeStream(ctx, llm.InvokeRequest{Model: nova}) {
+		f(err, "body")
+	}
+	_, err = c.ApplyGuardrail(ctx, llm.GuardrailRequest{Version: "1", Content: []llm.Block{llm.TextBlock("x")}})
+	f(err, "id")
+	_, err = c.ApplyGuardrail(ctx, llm.GuardrailRequest{ID: "g", Version: "1", Content: []llm.Block{{Kind: llm.BlockThinking}}})
+	f(err, "content[0]")
+	_, _, err = c.CountTokens(ctx, llm.Request{Model: nova})
+	f(err, "messages")
+}
+
+func TestToolsOfAConversation(t *testing.T) {
+	_, address := simulated(t, sim.Options{})
+	c := client(t, address, keys())
+	req := llm.Ask(nova, "call look and fail and missing")
+	for _, name := range []string{"look", "fail", "missing"} {
+		req.Tools = append(req.Tools, llm.Tool{Name: name})
+	}
+	r, err := c.RunTools(t.Context(), &req, map[string]llm.ToolFunc{
+		"look": func(context.Context, json.RawMessage) (string, error) { return "found", nil },
+		"fail": func(context.Context, json.RawMessage) (string, error) { return "", errors.New("out of order") },
+	})
+	if err != nil || len(req.Messages) != 4 || !r.Cost.Known() {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	results := req.Messages[2].Blocks
+	if len(results) != 3 || results[0].Tool.Failed || !results[1].Tool.Failed || results[1].Tool.Result[0].Text.String() != "out of order" ||
+		results[2].Tool.Result[0].Text.String() != "there is no tool named missing" {
+		t.Errorf("%+v", results)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	req = llm.Ask(nova, "call look")
+	req.Tools = []llm.Tool{{Name: "look"}}
+	_, err = c.RunTools(ctx, &req, map[string]llm.ToolFunc{
+		"look": func(context.Context, json.RawMessage) (string, error) { cancel(); return "", ctx.Err() },
+	})
+	if refusal(t, err).Kind != llm.KindCanceled {
+		t.Errorf("%v", err)
+	}
 }

@@ -21,6 +21,10 @@ fi
 
 step "go vet"
 go vet ./... || failed+=(vet)
+# The Go SDK is for other systems, too.
+for os in darwin windows; do
+	GOOS=$os go vet . ./llm ./examples/... || failed+=("vet for $os")
+done
 
 step "golangci-lint"
 "$tools/golangci-lint" run ./... || failed+=(golangci-lint)

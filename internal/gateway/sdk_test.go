@@ -71,8 +71,8 @@ func onlyOverHTTP(name string, c *gateway.GoldenCase) string {
 			return "hints in headers are for clients whose bodies are not theirs"
 		}
 	}
-	if strings.HasPrefix(name, "anthropic/") && strings.Contains(c.Upstream, "/invoke") {
-		return "Claude gets Claude's own words as a client wrote them; a program has no such words"
+	if (strings.Contains(c.Path, "/messages") || strings.Contains(c.Path, "/responses")) && !strings.Contains(c.Upstream, "/converse") && c.Upstream != "nothing\n" {
+		return "models that speak the client's dialect get its own words as it wrote them; a program has no such words"
 	}
 	if strings.Contains(c.Path, "engines/") || strings.Contains(c.Path, "deployments/") || strings.HasPrefix(c.Path, "/v3/") {
 		return "paths are HTTP's"
