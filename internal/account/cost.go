@@ -74,6 +74,12 @@ func Cost(u llm.Usage, p catalog.Price, tier string) (Amount, error) {
 func CostLines(u llm.Usage, p catalog.Price, tier string) (Lines, error) {
 	var l Lines
 	rates := p.At(u.Prompt(), tier)
+	unit := func(used int64, name catalog.Unit) (r catalog.Rate) { // few calls have any: nothing is looked up for the others
+		if used != 0 {
+			r = p.Units[name]
+		}
+		return r
+	}
 	for _, part := range [...]struct {
 		name   string
 		tokens int64
@@ -85,9 +91,9 @@ func CostLines(u llm.Usage, p catalog.Price, tier string) (Lines, error) {
 		{"cache read", u.CacheRead, rates.CacheRead, &l.CacheRead},
 		{"5-minute cache write", u.CacheWrite5m, rates.CacheWrite5m, &l.CacheWrite5m},
 		{"1-hour cache write", u.CacheWrite1h, rates.CacheWrite1h, &l.CacheWrite1h},
-		{"image", u.Images, p.Units[catalog.UnitInputImage], &l.Images},
-		{"query", u.Queries, p.Units[catalog.UnitQuery], &l.Queries},
-		{"made image", u.Made, p.Units[catalog.UnitImage], &l.Made},
+		{"image", u.Images, unit(u.Images, catalog.UnitInputImage), &l.Images},
+		{"query", u.Queries, unit(u.Queries, catalog.UnitQuery), &l.Queries},
+		{"made image", u.Made, unit(u.Made, catalog.UnitImage), &l.Made},
 	} {
 		switch {
 		case part.tokens < 0 || part.tokens > maxTokens || part.rate.Pico < 0:

@@ -71,7 +71,11 @@ func (m *meter) whole(data []byte, h http.Header) {
 	}
 	m.object(data)
 	count := func(name string) int64 {
-		n, _ := strconv.ParseInt(h.Get(name), 10, 64)
+		values := h[name] // the names are canonical
+		if len(values) == 0 {
+			return 0
+		}
+		n, _ := strconv.ParseInt(values[0], 10, 64)
 		return max(n, 0)
 	}
 	m.header = llm.Usage{

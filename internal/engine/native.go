@@ -200,9 +200,9 @@ func (e *Engine) sendNative(ctx context.Context, call *Call, n *Native) (*Native
 	t := call.target
 	var p *plan
 	if n.Lent != nil && len(body) == len(n.Lent.B) && (len(body) == 0 || &body[0] == &n.Lent.B[0]) { // nothing was changed
-		p = &plan{target: t, body: n.Lent.Hold(), header: header}
+		p = &plan{target: t, body: n.Lent.Hold()}
 	} else {
-		p = newPlan(t, header, body)
+		p = newPlan(t, nil, body)
 	}
 	defer p.body.Release()
 	up := p.call(call, n.Streams, e.o.KeyHeader)

@@ -13,7 +13,11 @@ import (
 // theirs to change, and for requests in AWS's own words, whose bodies are nobody's.
 func (x *exchange) hints() *llm.Error {
 	h, call := x.r.Header, x.call
-	for name, dst := range map[string]*time.Duration{"X-Litellm-Timeout": &call.Timeout, "X-Litellm-Stream-Timeout": &call.StreamTimeout} {
+	for _, one := range [...]struct {
+		name string
+		dst  *time.Duration
+	}{{"X-Litellm-Timeout", &call.Timeout}, {"X-Litellm-Stream-Timeout", &call.StreamTimeout}} {
+		name, dst := one.name, one.dst
 		value := h.Get(name)
 		if value == "" || *dst > 0 {
 			continue

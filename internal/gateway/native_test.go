@@ -208,18 +208,18 @@ func TestNativeStreams(t *testing.T) {
 		{"invoke", "invoke-with-response-stream", chunks.Bytes(), 11, 4, false},
 		{"a frame with a wrong checksum", "converse-stream", broken, 0, 0, true},
 	} {
-		for range 20 {
-			up := &wireUp{do: func(w http.ResponseWriter) {
-				w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
-				w.Header().Set("X-Amzn-Bedrock-Content-Type", "application/json")
-				for rest := c.stream; len(rest) > 0; {
-					n := min(len(rest), 1+rand.IntN(400))
-					_, _ = w.Write(rest[:n])
-					w.(http.Flusher).Flush()
-					rest = rest[n:]
-				}
-			}}
-			g := nativeRig(t, up, "")
+		up := &wireUp{do: func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+			w.Header().Set("X-Amzn-Bedrock-Content-Type", "application/json")
+			for rest := c.stream; len(rest) > 0; {
+				n := min(len(rest), 1+rand.IntN(400))
+				_, _ = w.Write(rest[:n])
+				w.(http.Flusher).Flush()
+				rest = rest[n:]
+			}
+		}}
+		g := nativeRig(t, up, "")
+		for range 340 { // a thousand in all
 			resp, body := g.send(http.MethodPost, "/bedrock/model/my-model/"+c.operation, `{}`, bearer(testKey))
 			if resp.StatusCode != 200 || body != string(c.stream) || resp.Header.Get("Content-Type") != "application/vnd.amazon.eventstream" || resp.Header.Get("X-Amzn-Bedrock-Content-Type") != "application/json" {
 				t.Fatalf("%s: %d %v, %d bytes of %d", c.name, resp.StatusCode, resp.Header, len(body), len(c.stream))

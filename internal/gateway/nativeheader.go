@@ -17,13 +17,16 @@ func isHop(name string) bool {
 // nativeHeader returns the headers that go up: all but those of the connection, of the client's own identity and key, of
 // proxies on the way, and what is said to the gateway. X-Amzn-Bedrock-… always travel: a guardrail is among them.
 func nativeHeader(client http.Header, keyHeader string) http.Header {
-	named := map[string]bool{}
+	var named map[string]bool
 	for _, value := range client["Connection"] {
 		for name := range strings.SplitSeq(value, ",") {
+			if named == nil {
+				named = map[string]bool{}
+			}
 			named[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
 		}
 	}
-	out := http.Header{}
+	out := make(http.Header, len(client))
 	for name, values := range client {
 		switch name {
 		case "Host", "Content-Length", "Authorization", "Api-Key", "X-Api-Key", "X-Goog-Api-Key", "Ocp-Apim-Subscription-Key", "X-Amz-Date", "X-Amz-Security-Token",
