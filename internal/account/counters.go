@@ -55,8 +55,9 @@ type Counters interface {
 	Take(ctx context.Context, now time.Time, claims []Claim) (Taken, error)
 	// Give ends claims that were taken at a second: used is what was used of each. Requests stay counted.
 	Give(ctx context.Context, now time.Time, at int64, claims []Claim, used []int64)
-	// Spent returns what was spent on a counter of money.
+	// Spent returns what was spent on a counter of money; Reset has it go on from an amount.
 	Spent(ctx context.Context, counter Charge) (Amount, error)
+	Reset(ctx context.Context, counter Charge, to Amount) error
 }
 
 // windowSeconds is the length of a window: a whole minute and the second that has begun, so that no minute, wherever it
@@ -134,14 +135,14 @@ type SpentReader interface {
 type LocalCounters struct {
 	store   SpentReader
 	seed    maphash.Seed
-	shards  [shards]shard
+	shards  [counterShards]shard
 	created atomic.Int64
 	// away is the second until which the store is not asked again, because it has failed.
 	away atomic.Int64
 }
 
-// shards is in how many parts the counters are kept, each with a lock of its own.
-const shards = 64
+// counterShards is in how many parts the counters are kept, each with a lock of its own.
+const counterShards = 64
 
 type shard struct {
 	mu       sync.RWMutex
@@ -165,7 +166,7 @@ const loadTime = 500 * time.Millisecond
 const restSeconds = 5
 
 func (l *LocalCounters) shard(k *counterKey) *shard {
-	return &l.shards[maphash.String(l.seed, k.ID)%shards]
+	return &l.shards[maphash.String(l.seed, k.ID)%counterShards]
 }
 
 // find returns a counter, nil if there is none.
@@ -395,9 +396,17 @@ func (l *LocalCounters) Refresh(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Reset sets a counter of money, as an administrator may.
-func (l *LocalCounters) Reset(counter Charge, to Amount) {
+// AtLeast raises a counter of money to what somebody else knows to be spent.
+func (l *LocalCounters) AtLeast(counter Charge, spent Amount) {
+	c := l.locked(counterKey{Money, counter}, time.Now().Unix())
+	c.spent = max(c.spent, int64(spent))
+	c.mu.Unlock()
+}
+
+// Reset has a counter of money go on from an amount.
+func (l *LocalCounters) Reset(_ context.Context, counter Charge, to Amount) error {
 	c := l.locked(counterKey{Money, counter}, time.Now().Unix())
 	c.loaded, c.spent = true, int64(to)
 	c.mu.Unlock()
+	return nil
 }

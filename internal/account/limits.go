@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,8 +24,9 @@ type Owner struct {
 // Ask is what a call is about to use.
 type Ask struct {
 	Caller *Caller
-	// Others are owners that the request names, beside the caller's: its end user, its tags.
-	Others []Owner
+	// EndUser and Tags are those that the request names; some of them have terms of their own.
+	EndUser string
+	Tags    []string
 	// Group is the model group that answers.
 	Group string
 	// Input are the tokens that are sent, Output those that the answer may have; Likely are those that it will have, for
@@ -38,8 +40,12 @@ type LimitOptions struct {
 	Counters Counters
 	// Zone is that of budgets' calendar; nil is UTC.
 	Zone *time.Location
-	// Global are the terms of the whole gateway.
-	Global Terms
+	// Global are the terms of the whole gateway, Provider those of all calls to AWS.
+	Global, Provider Terms
+	// EndUsers are the terms of each end user who has none of his own; nil is none.
+	EndUsers *Terms
+	// Named finds those whom requests name; nil finds nobody.
+	Named Named
 	// Status is the HTTP status of a call over budget; 0 is 422, LiteLLM's.
 	Status int
 	// TokenType says what counts against limits of tokens: total, input or output.
@@ -50,11 +56,18 @@ type LimitOptions struct {
 	now        func() time.Time
 }
 
+// Named finds owners whom requests name.
+type Named interface {
+	// EndUser and Tag return the terms of an end user and of a tag, nil if he, or it, has none. A [Directory] does.
+	EndUser(id string) *EndUser
+	Tag(name string) *TagTerms
+}
+
 // Limits keeps budgets and limits: what a call may use at most is held before it is made, and what it has used is counted
 // at its end. It is safe for concurrent use.
 type Limits struct {
-	o      LimitOptions
-	global Owner
+	o                LimitOptions
+	global, provider Owner
 }
 
 // NewLimits returns limits. Counters are required.
@@ -68,11 +81,103 @@ func NewLimits(o LimitOptions) *Limits {
 	if o.Status == 0 {
 		o.Status = http.StatusUnprocessableEntity
 	}
-	return &Limits{o: o, global: Owner{Scope: scopeGlobal, ID: scopeGlobal, Label: "Proxy", Terms: &o.Global}}
+	return &Limits{
+		o:        o,
+		global:   Owner{Scope: scopeGlobal, ID: scopeGlobal, Label: "Proxy", Terms: &o.Global},
+		provider: Owner{Scope: scopeProvider, ID: "bedrock", Label: "Provider=bedrock", Terms: &o.Provider},
+	}
+}
+
+// each calls yield for all whose terms a call has to keep.
+func (l *Limits) each(ask *Ask, yield func(*Owner)) {
+	yield(&l.global)
+	if t := &l.o.Provider; t.MaxBudget != nil {
+		yield(&l.provider)
+	}
+	if ask.Caller != nil {
+		for i := range ask.Caller.Owners {
+			yield(&ask.Caller.Owners[i])
+		}
+	}
+	if ask.EndUser != "" {
+		if o, ok := l.endUser(ask.EndUser); ok {
+			yield(&o)
+		}
+	}
+	if l.o.Named == nil {
+		return
+	}
+	for i, tag := range ask.Tags {
+		if t := l.o.Named.Tag(tag); t != nil && !slices.Contains(ask.Tags[:i], tag) {
+			yield(&Owner{Scope: string(EntityTag), ID: tag, Label: "Tag=" + tag, Terms: &t.Terms, Created: t.Since})
+		}
+	}
+}
+
+func (l *Limits) endUser(id string) (Owner, bool) {
+	o := Owner{Scope: string(EntityEndUser), ID: id, Label: "ExceededBudget: User=" + id, Terms: l.o.EndUsers}
+	if l.o.Named != nil {
+		if u := l.o.Named.EndUser(id); u != nil {
+			own := u.Terms
+			if own.MaxBudget == nil && len(own.Windows) == 0 && l.o.EndUsers != nil {
+				own.MaxBudget, own.BudgetDuration = l.o.EndUsers.MaxBudget, l.o.EndUsers.BudgetDuration
+			}
+			o.Terms, o.Created = &own, u.Since
+		}
+	}
+	return o, o.Terms != nil
+}
+
+// Bounds reports whether anybody limits the tokens or the money of a call: else nobody needs to know how much it may use.
+func (l *Limits) Bounds(ask *Ask) bool {
+	bound := false
+	l.each(ask, func(o *Owner) {
+		if t := o.Terms; t != nil {
+			bound = bound || t.MaxBudget != nil || t.TPM != nil || len(t.Windows)+len(t.ModelBudgets)+len(t.ModelTPM) > 0
+		}
+	})
+	return bound
+}
+
+// Exhausted reports whether an owner's budget is spent, by what is known here: nothing is asked of anybody.
+func (l *Limits) Exhausted(o *Owner) bool {
+	now := l.o.now()
+	lease := &Lease{limits: l}
+	lease.owner(o, &Ask{}, now)
+	for i := range lease.claims {
+		c := &lease.claims[i]
+		if c.Resource != Money {
+			continue
+		}
+		if spent, err := l.o.Counters.Spent(context.Background(), c.Charge); err == nil && int64(spent) >= c.Limit {
+			return true
+		}
+	}
+	return false
+}
+
+// Reset has a counter of money go on from an amount: the word of an administrator, which the store has heard before.
+func (l *Limits) Reset(ctx context.Context, counter Charge, to Amount) error {
+	return l.o.Counters.Reset(ctx, counter, to)
+}
+
+// Spend returns what was spent on an owner's counter: in the period of its budget, and when that ends (zero: never).
+func (l *Limits) Spend(ctx context.Context, o *Owner) (spent Amount, reset time.Time, err error) {
+	period := int64(0)
+	if o.Terms != nil && o.Terms.BudgetDuration != "" {
+		start, end, err := Period(o.Terms.BudgetDuration, o.Created, l.o.now(), l.o.Zone)
+		if err != nil {
+			return 0, reset, err
+		}
+		period, reset = start.Unix(), end
+	}
+	spent, err = l.o.Counters.Spent(ctx, Charge{o.Scope, o.ID, period})
+	return spent, reset, err
 }
 
 const (
-	scopeGlobal = "global"
+	scopeGlobal   = "global"
+	scopeProvider = "provider"
 	// ScopeMember is a user in a team, ScopeModel a group of models of another owner: its id is the owner's scope and id and
 	// the group. ScopeDeployment is a deployment.
 	ScopeMember     = "member"
@@ -94,23 +199,15 @@ type Lease struct {
 
 // claimOwner says whose a claim is, and when its period ends.
 type claimOwner struct {
-	owner *Owner
-	end   time.Time
+	scope, label string
+	end          time.Time
 }
 
 // Admit holds what a call may use of everything that limits it, or refuses it. The lease must be settled.
 func (l *Limits) Admit(ctx context.Context, ask *Ask) (*Lease, *llm.Error) {
 	now := l.o.now()
 	lease := &Lease{limits: l}
-	lease.owner(&l.global, ask, now)
-	if ask.Caller != nil {
-		for i := range ask.Caller.Owners {
-			lease.owner(&ask.Caller.Owners[i], ask, now)
-		}
-	}
-	for i := range ask.Others {
-		lease.owner(&ask.Others[i], ask, now)
-	}
+	l.each(ask, func(o *Owner) { lease.owner(o, ask, now) })
 	if len(lease.claims) == 0 {
 		return lease, nil
 	}
@@ -142,7 +239,7 @@ func (l *Lease) owner(o *Owner, ask *Ask, now time.Time) {
 	zone := l.limits.o.Zone
 	claim := func(r Resource, charge Charge, limit, amount int64, end time.Time) {
 		l.claims = append(l.claims, Claim{r, charge, limit, amount})
-		l.owners = append(l.owners, claimOwner{o, end})
+		l.owners = append(l.owners, claimOwner{o.Scope, o.Label, end})
 	}
 	budget := func(scope, id, length string, most *Amount) {
 		start, end := int64(0), time.Time{}
@@ -228,6 +325,20 @@ func usedTokens(u *llm.Usage, kind string) int64 {
 	}
 }
 
+// Charge has a settled call's cost added to an owner who did not limit it before: the deployment that answered.
+func (l *Lease) Charge(o *Owner) {
+	if l == nil {
+		return
+	}
+	other := Lease{limits: l.limits}
+	other.owner(o, &Ask{}, l.limits.o.now())
+	for i := range other.claims {
+		other.claims[i].Amount = 0
+	}
+	l.claims, l.owners = append(l.claims, other.claims...), append(l.owners, other.owners...)
+	l.charges = append(l.charges, other.charges...)
+}
+
 // Charges are the counters that the call's cost is to be added to by the store that writes its row. A nil lease has none.
 func (l *Lease) Charges() []Charge {
 	if l == nil {
@@ -262,8 +373,10 @@ func (l *Lease) Settle(ctx context.Context, used *llm.Usage, cost Amount) {
 
 // Left is what is left of one limit when a call was admitted.
 type Left struct {
-	Resource    Resource
+	Resource Resource
+	// Scope is the owner's; OfModel says that the limit is for one group of models.
 	Scope       string
+	OfModel     bool
 	Limit, Left int64
 	// Reset is how long it takes until all of the limit is there again, at most.
 	Reset time.Duration
@@ -276,7 +389,7 @@ func (l *Lease) Left(yield func(Left)) {
 	}
 	for i := range l.claims {
 		if c := &l.claims[i]; c.Resource != Money {
-			yield(Left{c.Resource, l.owners[i].owner.Scope, c.Limit, max(c.Limit-l.used[i], 0), time.Minute})
+			yield(Left{c.Resource, l.owners[i].scope, c.Scope == ScopeModel, c.Limit, max(c.Limit-l.used[i], 0), time.Minute})
 		}
 	}
 }
@@ -284,7 +397,7 @@ func (l *Lease) Left(yield func(Left)) {
 // refuse says why a call is not admitted.
 func (l *Limits) refuse(lease *Lease, taken *Taken, now time.Time) *llm.Error {
 	claim, of := &lease.claims[taken.Refused], lease.owners[taken.Refused]
-	label := of.owner.Label
+	label := of.label
 	if claim.Scope == ScopeModel {
 		label += " Model"
 	}

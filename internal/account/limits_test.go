@@ -266,8 +266,8 @@ func TestEveryOwnerHasToAgree(t *testing.T) {
 		}
 	}
 	caller.Owners = nil
-	endUser := Owner{Scope: "end_user", ID: "u", Label: "ExceededBudget: User=u", Terms: &Terms{MaxBudget: ptrTo(Amount(0))}}
-	_, failed := l.Admit(t.Context(), &Ask{Caller: caller, Others: []Owner{endUser}})
+	l.o.EndUsers = &Terms{MaxBudget: ptrTo(Amount(0))}
+	_, failed := l.Admit(t.Context(), &Ask{Caller: caller, EndUser: "u"})
 	if failed == nil || failed.Status() != 400 || failed.Code != "400" {
 		t.Fatalf("the end user's: %+v", failed)
 	}
@@ -329,7 +329,9 @@ func TestWhatWasSpentBeforeCounts(t *testing.T) {
 	if got, _ := counters.Spent(t.Context(), key); got != 3*dollar {
 		t.Errorf("spent %s, want 3", got)
 	}
-	counters.Reset(key, 0)
+	if err := l.Reset(t.Context(), key, 0); err != nil {
+		t.Fatal(err)
+	}
 	if failed := spend(0); failed != nil {
 		t.Fatal(failed)
 	}

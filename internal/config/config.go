@@ -195,8 +195,8 @@ type LitellmParams struct {
 	MaxParallelRequests *int `yaml:"max_parallel_requests" check:"not-negative"`
 	// MaxBudget is what the deployment may cost in one budget_duration, in USD. Default: no bound.
 	MaxBudget *float64 `yaml:"max_budget" check:"not-negative"`
-	// BudgetDuration is the period of max_budget. Default: for ever.
-	BudgetDuration time.Duration `yaml:"budget_duration" check:"not-negative"`
+	// BudgetDuration is the period of max_budget: 30s, 20m, 12h, 1d, 7d, 30d, 1mo. Default: for ever.
+	BudgetDuration string `yaml:"budget_duration" check:"budget-duration"`
 	// MockResponse is answered without a call to AWS.
 	MockResponse string `yaml:"mock_response"`
 
@@ -302,6 +302,20 @@ type LitellmSettings struct {
 	MaxInternalUserBudget *float64 `yaml:"max_internal_user_budget" check:"not-negative"`
 	// InternalUserBudgetDuration is its budget_duration, such as 30d. Default: for ever.
 	InternalUserBudgetDuration string `yaml:"internal_user_budget_duration"`
+	// MaxBudget is what all calls together may cost in one budget_duration, in USD. Default: no bound.
+	MaxBudget *float64 `yaml:"max_budget" check:"not-negative"`
+	// BudgetDuration is the period of max_budget: 30s, 20m, 12h, 1d (from midnight), 7d (from Monday), 30d or 1mo (from the
+	// first). Default: for ever.
+	BudgetDuration string `yaml:"budget_duration" check:"budget-duration"`
+	// BudgetExceededStatusCode is the HTTP status of a call over budget. Default: 422.
+	BudgetExceededStatusCode int `yaml:"budget_exceeded_status_code" check:"not-negative"`
+	// MaxEndUserBudget is what each end user (the request's user) may cost, in USD. Default: no bound.
+	MaxEndUserBudget *float64 `yaml:"max_end_user_budget" check:"not-negative"`
+	// Timezone is that of the calendar by which budgets are reset, such as Europe/Berlin. Default: UTC.
+	Timezone string `yaml:"timezone" check:"timezone"`
+	// DefaultEstimatedOutputTokens are the tokens of an answer that limits of tokens count while a call without max_tokens
+	// runs. Default: 4096, or the model's longest answer if that is less.
+	DefaultEstimatedOutputTokens int `yaml:"default_estimated_output_tokens" check:"not-negative"`
 }
 
 // ModelGroupSettings holds settings for some model groups only.
@@ -367,6 +381,8 @@ type RouterSettings struct {
 	HedgeMaxPercent *float64 `yaml:"hedge_max_percent" check:"not-negative"`
 	// RetryPolicy is num_retries by the class of the failure: {RateLimitErrorRetries: 3, …}.
 	RetryPolicy FailureCounts `yaml:"retry_policy"`
+	// ProviderBudgetConfig is what all calls to AWS may cost together: {bedrock: {budget_limit: USD, time_period: 1d}}.
+	ProviderBudgetConfig ProviderBudgets `yaml:"provider_budget_config"`
 	// ModelGroupRetryPolicy is retry_policy by model group.
 	ModelGroupRetryPolicy GroupFailureCounts `yaml:"model_group_retry_policy"`
 	// DisableCooldowns leaves no deployment alone.
@@ -397,6 +413,14 @@ type RouterSettings struct {
 type RoutingStrategyArgs struct {
 	// LowestLatencyBuffer is a share: 0.5 is 50 % slower.
 	LowestLatencyBuffer float64 `yaml:"lowest_latency_buffer" check:"not-negative"`
+}
+
+// ProviderBudget is what calls may cost in one period.
+type ProviderBudget struct {
+	// BudgetLimit is in USD.
+	BudgetLimit *float64 `yaml:"budget_limit" check:"not-negative"`
+	// TimePeriod is the period of it: 1d, 30d, …. Default: for ever.
+	TimePeriod string `yaml:"time_period" check:"budget-duration"`
 }
 
 // Redis says where a Valkey or Redis server is.
@@ -472,6 +496,13 @@ type GeneralSettings struct {
 	AdminOnlyRoutes []string `yaml:"admin_only_routes" check:"routes"`
 	// AllowedRoutes are the only routes that callers may use who are no administrators. Default: all.
 	AllowedRoutes []string `yaml:"allowed_routes" check:"routes"`
+	// GlobalMaxParallelRequests bounds the requests under way in the whole gateway; more get 429. Default: no bound.
+	GlobalMaxParallelRequests *int `yaml:"global_max_parallel_requests" check:"not-negative"`
+	// TokenRateLimitType says what counts against limits of tokens a minute: total, input or output. Default: total.
+	TokenRateLimitType string `yaml:"token_rate_limit_type" check:"token-type"`
+	// FailClosedRateLimits refuses calls with 503 while the counters that replicas share cannot be reached. Default: false,
+	// and each replica then keeps the limits by itself.
+	FailClosedRateLimits bool `yaml:"fail_closed_rate_limit_enforcement"`
 	// KeyHeaderName is a further header that carries the client's key. Default: none.
 	KeyHeaderName string `yaml:"litellm_key_header_name" check:"header"`
 	// MaxRequestSizeMB bounds a request's body in MiB; larger ones get 413. Default: 32.

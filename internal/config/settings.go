@@ -10,23 +10,25 @@ type Section string
 
 // The parts of the file that have settings of their own.
 const (
-	SectionTop        Section = "the configuration"
-	SectionEntry      Section = "model_list"
-	SectionParams     Section = "litellm_params"
-	SectionInfo       Section = "model_info"
-	SectionLitellm    Section = "litellm_settings"
-	SectionGroups     Section = "model_group_settings"
-	SectionStrategy   Section = "routing_strategy_args"
-	SectionRedis      Section = "coordination_redis"
-	SectionRouter     Section = "router_settings"
-	SectionGeneral    Section = "general_settings"
-	SectionCredential Section = "credential_list"
+	SectionTop      Section = "the configuration"
+	SectionEntry    Section = "model_list"
+	SectionParams   Section = "litellm_params"
+	SectionInfo     Section = "model_info"
+	SectionLitellm  Section = "litellm_settings"
+	SectionGroups   Section = "model_group_settings"
+	SectionStrategy Section = "routing_strategy_args"
+	// SectionProviderBudget is an entry of provider_budget_config.
+	SectionProviderBudget Section = "provider_budget_config"
+	SectionRedis          Section = "coordination_redis"
+	SectionRouter         Section = "router_settings"
+	SectionGeneral        Section = "general_settings"
+	SectionCredential     Section = "credential_list"
 )
 
 // Sections lists the parts in the order of a file.
 func Sections() []Section {
 	return []Section{
-		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy, SectionRedis,
+		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy, SectionProviderBudget, SectionRedis,
 		SectionRouter, SectionGeneral, SectionCredential,
 	}
 }
@@ -226,8 +228,8 @@ var settings = map[Section][]Setting{
 		{"max_parallel_requests", Supported, ""},
 		{"default_api_key_tpm_limit", NotYet, "limits of deployments are not enforced yet"},
 		{"default_api_key_rpm_limit", NotYet, "limits of deployments are not enforced yet"},
-		{"max_budget", NotYet, "budgets are not enforced yet"},
-		{"budget_duration", NotYet, "budgets are not enforced yet"},
+		{"max_budget", Supported, ""},
+		{"budget_duration", Supported, ""},
 		{"mock_response", NotYet, "calls go to AWS, mocked answers are not given yet"},
 		{"ssl_certificate", NotYet, "client certificates are not sent yet; ssl_verify names authorities"},
 		{"timeout_by_service_tier", NotYet, "use timeout and stream_timeout"},
@@ -445,11 +447,11 @@ var settings = map[Section][]Setting{
 		{"request_correlation_in_logs", Ignored, "Outcrop's log has its own form: one line for each request"},
 		{"expose_router_debug_in_errors", Ignored, "Outcrop's log has its own form: one line for each request"},
 		{"error_logs", Ignored, "Outcrop's log has its own form: one line for each request"},
-		{"max_budget", NotYet, "budgets are not enforced yet"},
-		{"budget_duration", NotYet, "budgets are not enforced yet"},
+		{"max_budget", Supported, ""},
+		{"budget_duration", Supported, ""},
 		{"budget_reset_time", NotYet, "budgets are not enforced yet"},
 		{"default_soft_budget", NotYet, "budgets are not enforced yet"},
-		{"budget_exceeded_status_code", NotYet, "budgets are not enforced yet"},
+		{"budget_exceeded_status_code", Supported, ""},
 		{"budget_exceeded_throttle_percentage", NotYet, "budgets are not enforced yet"},
 		{"max_user_budget", NotYet, "budgets are not enforced yet"},
 		{"default_max_internal_user_budget", NotYet, "budgets are not enforced yet"},
@@ -458,9 +460,10 @@ var settings = map[Section][]Setting{
 		{"internal_user_budget_duration", Supported, ""},
 		{"budget_rollover", NotYet, "budgets are not enforced yet"},
 		{"tag_budget_config", NotYet, "budgets are not enforced yet"},
-		{"max_end_user_budget", NotYet, "budgets are not enforced yet"},
+		{"max_end_user_budget", Supported, ""},
 		{"max_end_user_budget_id", NotYet, "budgets are not enforced yet"},
-		{"timezone", NotYet, "budgets are not enforced yet"},
+		{"timezone", Supported, ""},
+		{"default_estimated_output_tokens", Supported, ""},
 		{"default_key_generate_params", Supported, ""},
 		{"default_key_max_budget_alert_emails", NotYet, "keys do not have this yet"},
 		{"upperbound_key_generate_params", Supported, ""},
@@ -663,6 +666,10 @@ var settings = map[Section][]Setting{
 	SectionGroups: {
 		{"forward_client_headers_to_llm_api", Supported, ""},
 	},
+	SectionProviderBudget: {
+		{"budget_limit", Supported, ""},
+		{"time_period", Supported, ""},
+	},
 	SectionRedis: {
 		{"url", Supported, ""},
 		{"host", Supported, ""},
@@ -717,7 +724,7 @@ var settings = map[Section][]Setting{
 		{"default_max_parallel_requests", Supported, ""},
 		{"default_priority", NotYet, "calls are not queued"},
 		{"polling_interval", NotYet, "calls are not queued"},
-		{"provider_budget_config", NotYet, "limits of deployments are not enforced yet"},
+		{"provider_budget_config", Supported, ""},
 		{"default_litellm_params", NotYet, "write the parameters in each litellm_params; a YAML merge key saves the typing"},
 		{"redis_host", Supported, ""},
 		{"redis_port", Supported, ""},
@@ -773,12 +780,12 @@ var settings = map[Section][]Setting{
 		{"image_concurrency", Supported, ""},
 		{"infer_model_from_keys", NotYet, "the model of a request is not replaced yet"},
 		{"max_parallel_requests", NotYet, "limits are not enforced yet"},
-		{"global_max_parallel_requests", NotYet, "limits are not enforced yet"},
+		{"global_max_parallel_requests", Supported, ""},
 		{"max_in_flight_requests_per_worker", NotYet, "limits are not enforced yet"},
 		{"max_queued_requests_per_worker", NotYet, "limits are not enforced yet"},
 		{"admission_queue_timeout_seconds", NotYet, "limits are not enforced yet"},
-		{"fail_closed_rate_limit_enforcement", NotYet, "limits are not enforced yet"},
-		{"token_rate_limit_type", NotYet, "limits are not enforced yet"},
+		{"fail_closed_rate_limit_enforcement", Supported, ""},
+		{"token_rate_limit_type", Supported, ""},
 		{"disable_retry_on_max_parallel_request_limit_error", NotYet, "limits are not enforced yet"},
 		{"max_response_size_mb", NotYet, "answers are not bounded yet"},
 		{"enforce_user_param", Supported, ""},

@@ -86,6 +86,9 @@ type Call struct {
 	// Warning says in ASCII what the client should know of how the call went upstream; usually empty.
 	Warning string
 
+	// lease is what is held of the caller's limits; asked what a request in AWS's own words may use.
+	lease     *account.Lease
+	asked     *router.Need
 	target    *target
 	place     place
 	tries     *tries

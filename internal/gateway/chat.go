@@ -335,10 +335,12 @@ func (x *exchange) upstreamHeaders(whole bool) {
 			h["X-Outcrop-Route"] = []string{d.Ref.RouteName()}
 		}
 	}
-	if left, limits, ok := x.server.Engine.Left(call); ok {
-		requests, tokens := x.server.Engine.Reset(call)
-		rateLimit(h, "Requests", limits.Requests, left.Requests, requests)
-		rateLimit(h, "Tokens", limits.Tokens, left.Tokens, tokens)
+	if !x.limitHeaders() {
+		if left, limits, ok := x.server.Engine.Left(call); ok {
+			requests, tokens := x.server.Engine.Reset(call)
+			rateLimit(h, "Requests", limits.Requests, left.Requests, requests)
+			rateLimit(h, "Tokens", limits.Tokens, left.Tokens, tokens)
+		}
 	}
 	providerHeaders(h, call.Upstream)
 	if call.RequestID != "" {
@@ -347,6 +349,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	if !whole {
 		return
 	}
+	x.keyHeaders()
 	if cost, ok := call.CostUSD(); ok {
 		h["X-Litellm-Response-Cost"] = []string{cost}
 		costHeaders(h, call, cost)

@@ -110,8 +110,13 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	fetcher := media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
 	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}, users: &lateUsers{}, config: c}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	limited := deployment.Limits(c)
+	limited.Counters = account.NewLocalCounters(nil)
+	limits := account.NewLimits(limited)
 	o := Options{
+		Limits: limits,
 		Engine: engine.New(engine.Options{
+			Limits: limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
 			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true, EndUsers: g.users,
 			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), Routing: routing,
 		}),

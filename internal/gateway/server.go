@@ -30,6 +30,8 @@ type Options struct {
 	// AdminRoutes need an administrator beside those of the admin API. AllowedRoutes are the only ones for all others; none is
 	// all. Both are paths, which may end in /*.
 	AdminRoutes, AllowedRoutes []string
+	// Limits are the engine's; nil where nobody is limited.
+	Limits *account.Limits
 	// MaxBody bounds request bodies, in bytes; 0 means 32 MiB.
 	MaxBody int64
 	// KeepAlive is the silence after which a stream gets a comment; 0 means 10 s.
@@ -230,6 +232,7 @@ func (x *exchange) fail(err *llm.Error) {
 	} else if err.Kind == llm.KindRateLimit {
 		h.Set("Retry-After", "1")
 	}
+	overLimit(h, err, time.Now())
 	if err.Retryable() {
 		h.Set("X-Should-Retry", "true")
 	} else {

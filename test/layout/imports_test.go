@@ -44,10 +44,10 @@ var mayImport = map[string][]string{
 	// It makes the deployments of a configuration: their identities, their connections, and their defaults, which are written
 	// in OpenAI's words.
 	"internal/deployment": {
-		"llm", "internal/bedrock/identity", "internal/bedrock/wire", "internal/catalog", "internal/config", "internal/dialect/openai", "internal/engine",
-		"internal/router", "internal/secret",
+		"llm", "internal/account", "internal/bedrock/identity", "internal/bedrock/wire", "internal/catalog", "internal/config",
+		"internal/dialect/openai", "internal/engine", "internal/router", "internal/secret",
 	},
-	"internal/store/valkey":     {"internal/router"},
+	"internal/store/valkey":     {"internal/account", "internal/router"},
 	"internal/store/relational": {"llm", "internal/account", "internal/responses"},
 	"internal/store/sqlite":     {"internal/store/relational"},
 	"internal/store/postgres":   {"internal/store/relational"},
