@@ -23,9 +23,9 @@ const provider = "bedrock"
 type vectors struct {
 	all []prometheus.Collector
 
-	total, failed, requests, spend, tokens, input, output      *prometheus.CounterVec
-	cached, cacheWritten, reasoning, images                    *prometheus.CounterVec
-	latency, upstream, firstToken, perToken, overhead          *prometheus.HistogramVec
+	total, failed, requests, spend, tokens, input, output       *prometheus.CounterVec
+	cached, cacheWritten, reasoning, images                     *prometheus.CounterVec
+	latency, upstream, firstToken, perToken, overhead           *prometheus.HistogramVec
 	answered, refused, asked, leftAlone, stoodIn, stoodInVainly *prometheus.CounterVec
 
 	ownRequests, ownTokens, ownCost, ownUnpriced, ownEstimated, ownClosed, ownTries, ownHits *prometheus.CounterVec
