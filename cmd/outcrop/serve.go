@@ -24,6 +24,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/store/valkey"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/internal/telemetry/metrics"
 )
 
 // serveOptions are what the command line says about serving.
@@ -169,6 +170,8 @@ type gatewayProcess struct {
 	directory *account.Directory
 	server    *gateway.Server
 	limits    *account.Limits
+	metrics   *metrics.Metrics
+	engine    *engine.Engine
 	// replicas are the other gateways, nil if this one is alone; silence ends the talk with them, rest the counting of limits.
 	replicas *valkey.Replicas
 	silence  func()
@@ -204,7 +207,12 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	if err := g.books.open(c, g.dataDir(), g.logger); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
-	recorder, refusal := g.books.recorder()
+	g.metrics = g.newMetrics()
+	kept, refusal := g.books.recorder()
+	recorder := recorders{g.metrics}
+	if kept != nil {
+		recorder = append(recorder, kept)
+	}
 	if err := g.openReplicas(); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
@@ -224,6 +232,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
+	g.engine = e
 	g.joinReplicas(e)
 	g.warnings = e.Warnings()
 	for _, id := range g.table.Unverified() {
@@ -234,6 +243,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		Engine: e, Limits: g.limits, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
 		StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
+		Metrics: g.metrics.Handler(), OpenMetrics: isFalse(c.LitellmSettings.RequireAuthForMetrics),
 	})
 	g.guard(manages)
 	return g, nil

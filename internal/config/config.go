@@ -302,6 +302,14 @@ type LitellmSettings struct {
 	MaxInternalUserBudget *float64 `yaml:"max_internal_user_budget" check:"not-negative"`
 	// InternalUserBudgetDuration is its budget_duration, such as 30d. Default: for ever.
 	InternalUserBudgetDuration string `yaml:"internal_user_budget_duration"`
+	// RequireAuthForMetrics asks for a key on /metrics, whose numbers say who has spent what. Default: true.
+	RequireAuthForMetrics *bool `yaml:"require_auth_for_metrics_endpoint"`
+	// PrometheusLatencyBuckets are the upper bounds of the buckets of latencies, in seconds. Default: 0.005 to 300.
+	PrometheusLatencyBuckets []float64 `yaml:"prometheus_latency_buckets" check:"positive"`
+	// PrometheusEndUsers adds end users to the labels of metrics. Clients choose them, so there may be many. Default: false.
+	PrometheusEndUsers bool `yaml:"enable_end_user_cost_tracking_prometheus_only"`
+	// PrometheusMaxSeries bounds the sets of labels; calls beyond are counted together. Default: 10000.
+	PrometheusMaxSeries int `yaml:"prometheus_metrics_max_series_per_metric" check:"positive"`
 	// MaxBudget is what all calls together may cost in one budget_duration, in USD. Default: no bound.
 	MaxBudget *float64 `yaml:"max_budget" check:"not-negative"`
 	// BudgetDuration is the period of max_budget: 30s, 20m, 12h, 1d (from midnight), 7d (from Monday), 30d or 1mo (from the

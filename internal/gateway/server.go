@@ -50,6 +50,9 @@ type Options struct {
 	TrustClientRegion bool
 	// Responses keeps the responses of the Responses API; nil keeps them in memory, within bounds.
 	Responses ResponseStore
+	// Metrics serves the page that Prometheus reads, nil if there is none; OpenMetrics asks nobody for a key there.
+	Metrics     http.Handler
+	OpenMetrics bool
 	// StoreReady reports whether the store can be written; nil means that there is none.
 	StoreReady func() bool
 	// Refusal returns why the record of a call could not be kept, so that the call is refused; nil means that calls are made
@@ -65,6 +68,7 @@ type Server struct {
 	table    []Route
 	version  []string
 	draining atomic.Bool
+	inFlight atomic.Int64
 }
 
 // New returns a server.
@@ -81,6 +85,9 @@ func New(o Options) *Server {
 	s := &Server{Options: o, routes: map[string]map[string]*Route{}, rights: map[*Route]*account.Route{}, table: routeTable(), version: []string{o.Version}}
 	for i := range s.table {
 		r := &s.table[i]
+		if r.Path == "/metrics" && o.OpenMetrics {
+			r.Access = Open
+		}
 		if s.routes[r.Path] == nil {
 			s.routes[r.Path] = map[string]*Route{}
 		}

@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"internal/router":            {"llm", "internal/catalog", "internal/secret"},
 	"internal/account":           {"llm", "internal/catalog", "internal/journal", "internal/secret"},
 	"internal/telemetry":         {"llm", "internal/account", "internal/secret"},
+	"internal/telemetry/metrics": {"internal/account"},
 	"internal/dialect/read":      {"llm", "internal/jsonscan"},
 	"internal/dialect/anthropic": {"llm", "internal/dialect/read", "internal/jsonscan", "internal/media"},
 	"internal/dialect/openai":    {"llm", "internal/catalog", "internal/jsonscan", "internal/media", "internal/secret"},
