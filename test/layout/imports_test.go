@@ -16,6 +16,7 @@ var mayImport = map[string][]string{
 	"internal/catalog":           {"llm", "internal/jsonscan"},
 	"internal/media":             {"llm", "internal/jsonscan"},
 	"internal/config":            {"internal/secret"},
+	"internal/cache":             {"llm"},
 	"internal/router":            {"llm", "internal/catalog", "internal/secret"},
 	"internal/account":           {"llm", "internal/catalog", "internal/journal", "internal/secret"},
 	"internal/telemetry":         {"llm", "internal/account", "internal/secret"},
@@ -48,8 +49,8 @@ var mayImport = map[string][]string{
 		"llm", "internal/account", "internal/bedrock/identity", "internal/bedrock/wire", "internal/catalog", "internal/config",
 		"internal/dialect/openai", "internal/engine", "internal/router", "internal/secret",
 	},
-	"internal/store/valkey":     {"internal/account", "internal/router"},
 	"internal/store/relational": {"llm", "internal/account", "internal/responses"},
+	"internal/store/valkey":     {"internal/account", "internal/cache", "internal/router"},
 	"internal/store/sqlite":     {"internal/store/relational"},
 	"internal/store/postgres":   {"internal/store/relational"},
 	// The suite that both databases are held to.
