@@ -173,7 +173,9 @@ type gatewayProcess struct {
 	metrics   *metrics.Metrics
 	engine    *engine.Engine
 	// replicas are the other gateways, nil if this one is alone; silence ends the talk with them, rest the counting of limits.
+	// answers are where answers are kept that replicas share.
 	replicas *valkey.Replicas
+	answers  *valkey.Replicas
 	silence  func()
 	rest     func()
 	host     string
@@ -238,8 +240,13 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	for _, id := range g.table.Unverified() {
 		g.warnings[id] = append(g.warnings[id], "ssl_verify is off: whoever is between here and AWS can read credentials and prompts")
 	}
+	caching, err := g.caching()
+	if err != nil {
+		return nil, errors.Join(err, g.close())
+	}
 	g.server = gateway.New(gateway.Options{
-		Spend: g.books.reader(), Responses: g.books.responses(),
+		Caching: caching,
+		Spend:   g.books.reader(), Responses: g.books.responses(),
 		Engine: e, Limits: g.limits, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
 		StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
@@ -400,6 +407,9 @@ func (g *gatewayProcess) close() error {
 		g.directory.Close()
 	}
 	errs = append(errs, g.leaveReplicas(), g.books.close())
+	if g.answers != nil {
+		errs = append(errs, g.answers.Close())
+	}
 	return errors.Join(append(errs, g.logs.Close())...)
 }
 

@@ -302,6 +302,10 @@ type LitellmSettings struct {
 	MaxInternalUserBudget *float64 `yaml:"max_internal_user_budget" check:"not-negative"`
 	// InternalUserBudgetDuration is its budget_duration, such as 30d. Default: for ever.
 	InternalUserBudgetDuration string `yaml:"internal_user_budget_duration"`
+	// Cache keeps answers and gives them again to the same question, see cache_params. Default: false.
+	Cache bool `yaml:"cache"`
+	// CacheParams say where answers are kept, and for how long.
+	CacheParams CacheParams `yaml:"cache_params"`
 	// RequireAuthForMetrics asks for a key on /metrics, whose numbers say who has spent what. Default: true.
 	RequireAuthForMetrics *bool `yaml:"require_auth_for_metrics_endpoint"`
 	// PrometheusLatencyBuckets are the upper bounds of the buckets of latencies, in seconds. Default: 0.005 to 300.
@@ -429,6 +433,36 @@ type ProviderBudget struct {
 	BudgetLimit *float64 `yaml:"budget_limit" check:"not-negative"`
 	// TimePeriod is the period of it: 1d, 30d, …. Default: for ever.
 	TimePeriod string `yaml:"time_period" check:"budget-duration"`
+}
+
+// CacheParams say where answers are kept, and for how long.
+type CacheParams struct {
+	// Type is local (in memory) or redis (Valkey or Redis, which replicas share). Default: local.
+	Type string `yaml:"type" check:"cache-type"`
+	// TTL is how long an answer is kept when its request does not say. Default: 10 min.
+	TTL time.Duration `yaml:"ttl" check:"not-negative"`
+	// Namespace tells the answers of several gateways apart that share a server. Default: none.
+	Namespace string `yaml:"namespace"`
+	// Mode is default_on, or default_off: then only requests with cache: {use-cache: true} use it. Default: default_on.
+	Mode string `yaml:"mode" check:"cache-mode"`
+	// SupportedCallTypes are the kinds of calls whose answers are kept, by LiteLLM's words. Default: acompletion,
+	// atext_completion, anthropic_messages, aembedding, arerank.
+	SupportedCallTypes []string `yaml:"supported_call_types"`
+	// MaxSizeMB bounds the answers in memory, in MiB. Default: 256.
+	MaxSizeMB float64 `yaml:"max_size_mb" check:"positive"`
+	// SharedAcrossKeys lets every key read every answer. Default: false, and keys of a team share theirs, other keys have
+	// their own.
+	SharedAcrossKeys bool `yaml:"shared_across_keys"`
+	// URL is that of the server of type redis. Default: host and port, else coordination_redis.
+	URL secret.Secret `yaml:"url"`
+	// Host is the server's name.
+	Host string `yaml:"host"`
+	// Port is the server's port. Default: 6379.
+	Port string `yaml:"port"`
+	// Password is the password of its user.
+	Password secret.Secret `yaml:"password"`
+	// SSL speaks TLS. Default: false.
+	SSL bool `yaml:"ssl"`
 }
 
 // Redis says where a Valkey or Redis server is.

@@ -45,6 +45,8 @@ func (l *loader) routing(n *node, path string, dst any) bool {
 		l.groupFailureCounts(n, path, p)
 	case *Aliases:
 		l.aliases(n, path, p)
+	case *CacheParams:
+		l.section(n, path, SectionCache, p, nil)
 	case *ProviderBudgets:
 		l.providerBudgets(n, path, p)
 	case *Redis:

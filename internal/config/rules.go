@@ -97,6 +97,10 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 			l.checkWord(n, path, s, templates)
 		case "betas":
 			l.checkWord(n, path, s, betaPolicies)
+		case "cache-type":
+			l.checkCacheType(n, path, s)
+		case "cache-mode":
+			l.checkWord(n, path, s, []string{"default_on", "default_off"})
 		case "budget-duration":
 			if !budgetDuration.MatchString(s) {
 				l.errorf(n.at, path, "%s must be a number and a unit, such as 30s, 20m, 12h, 1d, 2w or 1mo, not %s", name, n.quote())
@@ -117,6 +121,17 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		}
 	}
 	return true
+}
+
+// checkCacheType complains about a place for answers that there is not.
+func (l *loader) checkCacheType(n *node, path, s string) {
+	switch s {
+	case "local", "redis":
+	case "disk", "s3", "gcs", "azure-blob", "redis-semantic", "qdrant-semantic", "valkey-semantic":
+		l.errorf(n.at, path, "type %s is not there: answers are kept in memory (local) or in Valkey or Redis (redis)", s)
+	default:
+		l.checkWord(n, path, s, []string{"local", "redis"})
+	}
 }
 
 // checkPreCall complains about rules for the choice of a deployment that are not there.

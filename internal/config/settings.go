@@ -17,6 +17,8 @@ const (
 	SectionLitellm  Section = "litellm_settings"
 	SectionGroups   Section = "model_group_settings"
 	SectionStrategy Section = "routing_strategy_args"
+	// SectionCache is cache_params.
+	SectionCache Section = "cache_params"
 	// SectionProviderBudget is an entry of provider_budget_config.
 	SectionProviderBudget Section = "provider_budget_config"
 	SectionRedis          Section = "coordination_redis"
@@ -28,7 +30,7 @@ const (
 // Sections lists the parts in the order of a file.
 func Sections() []Section {
 	return []Section{
-		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy, SectionProviderBudget, SectionRedis,
+		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy, SectionProviderBudget, SectionCache, SectionRedis,
 		SectionRouter, SectionGeneral, SectionCredential,
 	}
 }
@@ -389,8 +391,8 @@ var settings = map[Section][]Setting{
 		{"model_fallbacks", NotYet, "write fallbacks"},
 		{"allowed_fails", Supported, ""},
 		{"cooldown_time", Supported, ""},
-		{"cache", NotYet, "answers are not cached yet"},
-		{"cache_params", NotYet, "answers are not cached yet"},
+		{"cache", Supported, ""},
+		{"cache_params", Supported, ""},
 		{"caching", NotYet, "answers are not cached yet"},
 		{"caching_with_models", NotYet, "answers are not cached yet"},
 		{"default_in_memory_ttl", NotYet, "answers are not cached yet"},
@@ -665,6 +667,34 @@ var settings = map[Section][]Setting{
 	},
 	SectionGroups: {
 		{"forward_client_headers_to_llm_api", Supported, ""},
+	},
+	SectionCache: {
+		{"type", Supported, ""},
+		{"ttl", Supported, ""},
+		{"namespace", Supported, ""},
+		{"mode", Supported, ""},
+		{"supported_call_types", Supported, ""},
+		{"max_size_mb", Supported, ""},
+		{"shared_across_keys", Supported, ""},
+		{"url", Supported, ""},
+		{"host", Supported, ""},
+		{"port", Supported, ""},
+		{"password", Supported, ""},
+		{"ssl", Supported, ""},
+		{"max_connections", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"similarity_threshold", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"redis_semantic_cache_embedding_model", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"redis_startup_nodes", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"sentinel_nodes", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"service_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"disk_cache_dir", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"s3_bucket_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"s3_region_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"redis_flush_size", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"default_in_memory_ttl", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"default_in_redis_ttl", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"qdrant_semantic_cache_embedding_model", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"gcs_bucket_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
 	},
 	SectionProviderBudget: {
 		{"budget_limit", Supported, ""},

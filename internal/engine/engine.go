@@ -177,6 +177,7 @@ func (e *Engine) answerOnce(ctx context.Context, call *Call, p *plan) (*llm.Resp
 	}
 	call.firstToken = call.answered
 	call.Usage, call.HasUsage, call.Tier = resp.Usage, true, resp.Tier
+	call.Filtered = call.Filtered || resp.Stop == llm.StopFilter
 	e.price(call)
 	return resp, nil
 }

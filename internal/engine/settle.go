@@ -117,7 +117,10 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	}
 	r.Cost, r.CostKnown, r.Charges = int64(call.cost), call.costKnown, call.lease.Charges()
 	r.KeyAlias, r.UserID, r.TeamID = call.Caller.KeyAlias, call.Caller.UserID, call.Caller.TeamID
-	r.Session = call.Session
+	r.Session, r.CacheKey, r.CacheHit = call.Session, call.CacheKey, call.CacheHit
+	if call.CacheHit {
+		r.Group = call.group
+	}
 	r.Upstream = call.UpstreamTime()
 	r.Own = end.Sub(call.Start) - r.Upstream
 	r.SetError(failure)

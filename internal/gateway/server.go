@@ -32,6 +32,8 @@ type Options struct {
 	AdminRoutes, AllowedRoutes []string
 	// Limits are the engine's; nil where nobody is limited.
 	Limits *account.Limits
+	// Caching says which answers are kept and given again.
+	Caching Caching
 	// MaxBody bounds request bodies, in bytes; 0 means 32 MiB.
 	MaxBody int64
 	// KeepAlive is the silence after which a stream gets a comment; 0 means 10 s.
@@ -108,6 +110,10 @@ type exchange struct {
 	r      *http.Request
 	call   *engine.Call
 	server *Server
+	// keeping is the answer on its way into the cache, nil if it is not kept.
+	keeping *keeping
+	// saysOfCache says that the request says something of the cache of answers.
+	saysOfCache bool
 	// name is the model or id in the path.
 	name string
 	// status is what the client got; failure is why, when it is no success.
