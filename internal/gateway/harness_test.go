@@ -84,6 +84,13 @@ func (l *lateUsers) EndUser(id string) *account.EndUser {
 	return l.directory.EndUser(id)
 }
 
+func (l *lateUsers) Tag(name string) *account.TagTerms {
+	if l.directory == nil {
+		return nil
+	}
+	return l.directory.Tag(name)
+}
+
 // newRig starts a gateway with a configuration. change may alter the options of its server.
 func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	t.Helper()
@@ -111,7 +118,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}, users: &lateUsers{}, config: c}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	limited := deployment.Limits(c)
-	limited.Counters = account.NewLocalCounters(nil)
+	limited.Counters, limited.Named = account.NewLocalCounters(nil), g.users
 	limits := account.NewLimits(limited)
 	o := Options{
 		Limits: limits,
