@@ -7,6 +7,7 @@ CONFIG   ?= config.yaml
 ARGS     ?=
 FUZZTIME ?= 60s
 FUZZ     ?= .
+SOAK     ?= 10m
 VERSION  ?= $(shell scripts/version.sh)
 
 # One static file without traces of the machine that built it: the same commit and Go give the same bytes.
@@ -65,6 +66,10 @@ bench: build ## what a request costs beside three baselines (ARGS="-rounds 5")
 .PHONY: faults
 faults: build ## what clients see while upstreams fail: the table of docs/reliability.md
 	go run ./bench -reliability -outcrop bin/outcrop $(ARGS)
+
+.PHONY: soak
+soak: build ## ten minutes of traffic with keys: does memory grow? (SOAK=1h)
+	go run ./bench -outcrop bin/outcrop -soak $(SOAK)
 
 .PHONY: fmt
 fmt: ## format the Go files
