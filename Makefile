@@ -7,6 +7,7 @@ CONFIG   ?= config.yaml
 ARGS     ?=
 FUZZTIME ?= 60s
 FUZZ     ?= .
+SOAK     ?= 10m
 VERSION  ?= $(shell scripts/version.sh)
 
 # One static file without traces of the machine that built it: the same commit and Go give the same bytes.
@@ -74,6 +75,10 @@ faults: build ## what clients see while upstreams fail: the table of docs/reliab
 .PHONY: bench-sdk
 bench-sdk: ## what a call of the Go SDK costs beside the AWS SDK's own client
 	go test ./bench/sdk -run '^$$' -bench . -benchmem
+
+.PHONY: soak
+soak: build ## ten minutes of traffic with keys: does memory grow? (SOAK=1h)
+	go run ./bench -outcrop bin/outcrop -soak $(SOAK)
 
 .PHONY: fmt
 fmt: ## format the Go files

@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string) error {
 	rate := flags.Int("rate", 500, "requests per second in the latency test")
 	only := flags.String("only", "", "measure the shapes whose names begin so")
 	reliability := flags.Bool("reliability", false, "instead: what clients see while upstreams fail")
+	soak := flags.Duration("soak", 0, "instead: keep Outcrop busy for so long and see whether it grows")
 	serve := flags.String("serve", "", "run a baseline instead: bare or floor")
 	listen := flags.String("listen", "", "address of the baseline")
 	upstream := flags.String("upstream", "", "URL of the baseline's upstream")
@@ -64,8 +65,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	b := &bench{only: *only, outcrop: *outcrop, rounds: *rounds, streams: *streams, rate: *rate, client: load.Client()}
 	measure := b.run
-	if *reliability {
+	switch {
+	case *reliability:
 		measure = b.storms
+	case *soak > 0:
+		measure = func(ctx context.Context) (string, error) { return b.soak(ctx, *soak) }
 	}
 	report, err := measure(ctx)
 	if err != nil {

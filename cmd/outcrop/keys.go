@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/gateway/admin"
 )
 
@@ -63,7 +64,7 @@ func (g *gatewayProcess) admin() (*admin.API, error) {
 	}
 	c := &g.config.LitellmSettings
 	return admin.New(admin.Options{
-		Directory: g.directory, Spend: &admin.StoredSpend{Store: g.books.store}, Logger: g.logger,
+		Directory: g.directory, Spend: &admin.StoredSpend{Store: g.books.store, Limits: g.limits, Zone: deployment.Limits(g.config).Zone}, Logger: g.logger,
 		Settings: admin.Settings{
 			DefaultKey: c.DefaultKeyGenerateParams, UpperKey: c.UpperboundKeyGenerateParams, KeyGeneration: c.KeyGenerationSettings,
 			DefaultTeam: c.DefaultTeamParams, DefaultUser: c.DefaultInternalUserParams,

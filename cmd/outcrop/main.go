@@ -27,6 +27,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // budgets are reset by calendars, and not every machine has zones
 
 	"github.com/outcrop-ai/outcrop/internal/config"
 )

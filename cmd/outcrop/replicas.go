@@ -8,23 +8,36 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/store/valkey"
 )
 
-// joinReplicas has the gateway speak with its other replicas, if the configuration says where, until the returned function
-// is called. A server that is away does not keep the gateway from starting.
-func (g *gatewayProcess) joinReplicas(e *engine.Engine) (leave func() error, err error) {
-	url := g.config.RedisURL(g.env)
-	if !url.IsSet() {
-		return func() error { return nil }, nil
+// openReplicas prepares the talk with the gateway's other replicas, if the configuration says where they meet. A server
+// that is away does not keep the gateway from starting.
+func (g *gatewayProcess) openReplicas() (err error) {
+	if url := g.config.RedisURL(g.env); url.IsSet() {
+		g.replicas, err = valkey.Open(valkey.Options{URL: url.Reveal()})
 	}
-	replicas, err := valkey.Open(valkey.Options{URL: url.Reveal()})
-	if err != nil {
-		return nil, err
+	return err
+}
+
+// joinReplicas has the gateway speak with its other replicas until it leaves them.
+func (g *gatewayProcess) joinReplicas(e *engine.Engine) {
+	if g.replicas == nil {
+		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var speaking sync.WaitGroup
-	speaking.Go(func() { e.Share(ctx, replicas) })
-	return func() error {
+	speaking.Go(func() { e.Share(ctx, g.replicas) })
+	g.silence = func() {
 		cancel()
 		speaking.Wait()
-		return replicas.Close()
-	}, nil
+	}
+}
+
+// leaveReplicas ends the talk.
+func (g *gatewayProcess) leaveReplicas() error {
+	if g.silence != nil {
+		g.silence()
+	}
+	if g.replicas == nil {
+		return nil
+	}
+	return g.replicas.Close()
 }

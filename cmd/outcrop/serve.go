@@ -22,7 +22,9 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/gateway"
 	"github.com/outcrop-ai/outcrop/internal/media"
+	"github.com/outcrop-ai/outcrop/internal/store/valkey"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/internal/telemetry/metrics"
 )
 
 // serveOptions are what the command line says about serving.
@@ -167,9 +169,17 @@ type gatewayProcess struct {
 	// directory knows the virtual keys, nil without a master key or a database.
 	directory *account.Directory
 	server    *gateway.Server
-	leave     func() error // ends the talk with other replicas
-	host      string
-	out       io.Writer // for what is printed rather than logged
+	limits    *account.Limits
+	metrics   *metrics.Metrics
+	engine    *engine.Engine
+	// replicas are the other gateways, nil if this one is alone; silence ends the talk with them, rest the counting of limits.
+	// answers are where answers are kept that replicas share.
+	replicas *valkey.Replicas
+	answers  *valkey.Replicas
+	silence  func()
+	rest     func()
+	host     string
+	out      io.Writer // for what is printed rather than logged
 	// warnings are what an operator should know of the deployments, by their ids.
 	warnings map[string][]string
 }
@@ -199,34 +209,48 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	if err := g.books.open(c, g.dataDir(), g.logger); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
-	recorder, refusal := g.books.recorder()
+	g.metrics = g.newMetrics()
+	kept, refusal := g.books.recorder()
+	recorder := recorders{g.metrics}
+	if kept != nil {
+		recorder = append(recorder, kept)
+	}
+	if err := g.openReplicas(); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
 	g.openDirectory()
 	var endUsers engine.EndUsers
 	if g.directory != nil {
 		endUsers = g.directory
 	}
+	g.limits = g.newLimits()
 	manages, err := g.admin()
 	if err != nil {
 		return nil, errors.Join(err, g.close())
 	}
 	e := engine.New(engine.Options{
+		Limits: g.limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
 		EndUsers: endUsers,
 		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
-	if g.leave, err = g.joinReplicas(e); err != nil {
-		_ = g.close()
-		return nil, err
-	}
+	g.engine = e
+	g.joinReplicas(e)
 	g.warnings = e.Warnings()
 	for _, id := range g.table.Unverified() {
 		g.warnings[id] = append(g.warnings[id], "ssl_verify is off: whoever is between here and AWS can read credentials and prompts")
 	}
+	caching, err := g.caching()
+	if err != nil {
+		return nil, errors.Join(err, g.close())
+	}
 	g.server = gateway.New(gateway.Options{
-		Spend: g.books.reader(), Responses: g.books.responses(),
-		Engine: e, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
+		Caching: caching,
+		Spend:   g.books.reader(), Responses: g.books.responses(),
+		Engine: e, Limits: g.limits, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
 		StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
+		Metrics: g.metrics.Handler(), OpenMetrics: isFalse(c.LitellmSettings.RequireAuthForMetrics),
 	})
 	g.guard(manages)
 	return g, nil
@@ -376,13 +400,16 @@ func (g *gatewayProcess) close() error {
 	g.table.Close()
 	g.fetcher.Close()
 	g.pool.Close()
-	if g.leave != nil {
-		errs = append(errs, g.leave())
+	if g.rest != nil {
+		g.rest()
 	}
 	if g.directory != nil {
 		g.directory.Close()
 	}
-	errs = append(errs, g.books.close())
+	errs = append(errs, g.leaveReplicas(), g.books.close())
+	if g.answers != nil {
+		errs = append(errs, g.answers.Close())
+	}
 	return errors.Join(append(errs, g.logs.Close())...)
 }
 

@@ -66,6 +66,8 @@ type Caller struct {
 	Organization *Organization
 	// Member is the user as a member of the team.
 	Member *Member
+	// Owners are those whose limits and budgets the caller's requests have to keep: the key, its team, ….
+	Owners []Owner
 }
 
 // Admin reports whether the caller may do everything.
@@ -110,6 +112,7 @@ func (d *Directory) caller(o *Holder, now time.Time) *resolution {
 			d.withBudget(&organization.Terms)
 			c.Organization = &organization
 		}
+		c.Owners = c.owners()
 	})
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 
 	"github.com/outcrop-ai/outcrop/internal/catalog"
@@ -26,6 +27,15 @@ const (
 	maxTokens = 1 << 60
 	maxLine   = 1 << 60
 )
+
+// USD returns an amount of dollars, to the next pico-dollar, and the largest there is for more than that.
+func USD(dollars float64) Amount {
+	pico := math.Round(dollars * picoPerDollar)
+	if pico >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return Amount(pico)
+}
 
 // Nanos returns the amount in nano-dollars (1e-9 USD), half a nano-dollar rounded up. Round once, at the end: a sum of rounded
 // amounts is not the rounded sum.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -97,7 +98,7 @@ func TestAuthenticate(t *testing.T) {
 	f := func(k *Keys, want Caller, message string, pairs ...string) {
 		t.Helper()
 		got, err := k.Authenticate(&http.Request{Header: headers(pairs...)})
-		if got != want {
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: caller %+v, want %+v", pairs, got, want)
 		}
 		if message == "" {

@@ -195,8 +195,8 @@ type LitellmParams struct {
 	MaxParallelRequests *int `yaml:"max_parallel_requests" check:"not-negative"`
 	// MaxBudget is what the deployment may cost in one budget_duration, in USD. Default: no bound.
 	MaxBudget *float64 `yaml:"max_budget" check:"not-negative"`
-	// BudgetDuration is the period of max_budget. Default: for ever.
-	BudgetDuration time.Duration `yaml:"budget_duration" check:"not-negative"`
+	// BudgetDuration is the period of max_budget: 30s, 20m, 12h, 1d, 7d, 30d, 1mo. Default: for ever.
+	BudgetDuration string `yaml:"budget_duration" check:"budget-duration"`
 	// MockResponse is answered without a call to AWS.
 	MockResponse string `yaml:"mock_response"`
 
@@ -302,6 +302,32 @@ type LitellmSettings struct {
 	MaxInternalUserBudget *float64 `yaml:"max_internal_user_budget" check:"not-negative"`
 	// InternalUserBudgetDuration is its budget_duration, such as 30d. Default: for ever.
 	InternalUserBudgetDuration string `yaml:"internal_user_budget_duration"`
+	// Cache keeps answers and gives them again to the same question, see cache_params. Default: false.
+	Cache bool `yaml:"cache"`
+	// CacheParams say where answers are kept, and for how long.
+	CacheParams CacheParams `yaml:"cache_params"`
+	// RequireAuthForMetrics asks for a key on /metrics, whose numbers say who has spent what. Default: true.
+	RequireAuthForMetrics *bool `yaml:"require_auth_for_metrics_endpoint"`
+	// PrometheusLatencyBuckets are the upper bounds of the buckets of latencies, in seconds. Default: 0.005 to 300.
+	PrometheusLatencyBuckets []float64 `yaml:"prometheus_latency_buckets" check:"positive"`
+	// PrometheusEndUsers adds end users to the labels of metrics. Clients choose them, so there may be many. Default: false.
+	PrometheusEndUsers bool `yaml:"enable_end_user_cost_tracking_prometheus_only"`
+	// PrometheusMaxSeries bounds the sets of labels; calls beyond are counted together. Default: 10000.
+	PrometheusMaxSeries int `yaml:"prometheus_metrics_max_series_per_metric" check:"positive"`
+	// MaxBudget is what all calls together may cost in one budget_duration, in USD. Default: no bound.
+	MaxBudget *float64 `yaml:"max_budget" check:"not-negative"`
+	// BudgetDuration is the period of max_budget: 30s, 20m, 12h, 1d (from midnight), 7d (from Monday), 30d or 1mo (from the
+	// first). Default: for ever.
+	BudgetDuration string `yaml:"budget_duration" check:"budget-duration"`
+	// BudgetExceededStatusCode is the HTTP status of a call over budget. Default: 422.
+	BudgetExceededStatusCode int `yaml:"budget_exceeded_status_code" check:"not-negative"`
+	// MaxEndUserBudget is what each end user (the request's user) may cost, in USD. Default: no bound.
+	MaxEndUserBudget *float64 `yaml:"max_end_user_budget" check:"not-negative"`
+	// Timezone is that of the calendar by which budgets are reset, such as Europe/Berlin. Default: UTC.
+	Timezone string `yaml:"timezone" check:"timezone"`
+	// DefaultEstimatedOutputTokens are the tokens of an answer that limits of tokens count while a call without max_tokens
+	// runs. Default: 4096, or the model's longest answer if that is less.
+	DefaultEstimatedOutputTokens int `yaml:"default_estimated_output_tokens" check:"not-negative"`
 }
 
 // ModelGroupSettings holds settings for some model groups only.
@@ -367,6 +393,8 @@ type RouterSettings struct {
 	HedgeMaxPercent *float64 `yaml:"hedge_max_percent" check:"not-negative"`
 	// RetryPolicy is num_retries by the class of the failure: {RateLimitErrorRetries: 3, …}.
 	RetryPolicy FailureCounts `yaml:"retry_policy"`
+	// ProviderBudgetConfig is what all calls to AWS may cost together: {bedrock: {budget_limit: USD, time_period: 1d}}.
+	ProviderBudgetConfig ProviderBudgets `yaml:"provider_budget_config"`
 	// ModelGroupRetryPolicy is retry_policy by model group.
 	ModelGroupRetryPolicy GroupFailureCounts `yaml:"model_group_retry_policy"`
 	// DisableCooldowns leaves no deployment alone.
@@ -397,6 +425,44 @@ type RouterSettings struct {
 type RoutingStrategyArgs struct {
 	// LowestLatencyBuffer is a share: 0.5 is 50 % slower.
 	LowestLatencyBuffer float64 `yaml:"lowest_latency_buffer" check:"not-negative"`
+}
+
+// ProviderBudget is what calls may cost in one period.
+type ProviderBudget struct {
+	// BudgetLimit is in USD.
+	BudgetLimit *float64 `yaml:"budget_limit" check:"not-negative"`
+	// TimePeriod is the period of it: 1d, 30d, …. Default: for ever.
+	TimePeriod string `yaml:"time_period" check:"budget-duration"`
+}
+
+// CacheParams say where answers are kept, and for how long.
+type CacheParams struct {
+	// Type is local (in memory) or redis (Valkey or Redis, which replicas share). Default: local.
+	Type string `yaml:"type" check:"cache-type"`
+	// TTL is how long an answer is kept when its request does not say. Default: 10 min.
+	TTL time.Duration `yaml:"ttl" check:"not-negative"`
+	// Namespace tells the answers of several gateways apart that share a server. Default: none.
+	Namespace string `yaml:"namespace"`
+	// Mode is default_on, or default_off: then only requests with cache: {use-cache: true} use it. Default: default_on.
+	Mode string `yaml:"mode" check:"cache-mode"`
+	// SupportedCallTypes are the kinds of calls whose answers are kept, by LiteLLM's words. Default: acompletion,
+	// atext_completion, anthropic_messages, aembedding, arerank.
+	SupportedCallTypes []string `yaml:"supported_call_types"`
+	// MaxSizeMB bounds the answers in memory, in MiB. Default: 256.
+	MaxSizeMB float64 `yaml:"max_size_mb" check:"positive"`
+	// SharedAcrossKeys lets every key read every answer. Default: false, and keys of a team share theirs, other keys have
+	// their own.
+	SharedAcrossKeys bool `yaml:"shared_across_keys"`
+	// URL is that of the server of type redis. Default: host and port, else coordination_redis.
+	URL secret.Secret `yaml:"url"`
+	// Host is the server's name.
+	Host string `yaml:"host"`
+	// Port is the server's port. Default: 6379.
+	Port string `yaml:"port"`
+	// Password is the password of its user.
+	Password secret.Secret `yaml:"password"`
+	// SSL speaks TLS. Default: false.
+	SSL bool `yaml:"ssl"`
 }
 
 // Redis says where a Valkey or Redis server is.
@@ -472,6 +538,13 @@ type GeneralSettings struct {
 	AdminOnlyRoutes []string `yaml:"admin_only_routes" check:"routes"`
 	// AllowedRoutes are the only routes that callers may use who are no administrators. Default: all.
 	AllowedRoutes []string `yaml:"allowed_routes" check:"routes"`
+	// GlobalMaxParallelRequests bounds the requests under way in the whole gateway; more get 429. Default: no bound.
+	GlobalMaxParallelRequests *int `yaml:"global_max_parallel_requests" check:"not-negative"`
+	// TokenRateLimitType says what counts against limits of tokens a minute: total, input or output. Default: total.
+	TokenRateLimitType string `yaml:"token_rate_limit_type" check:"token-type"`
+	// FailClosedRateLimits refuses calls with 503 while the counters that replicas share cannot be reached. Default: false,
+	// and each replica then keeps the limits by itself.
+	FailClosedRateLimits bool `yaml:"fail_closed_rate_limit_enforcement"`
 	// KeyHeaderName is a further header that carries the client's key. Default: none.
 	KeyHeaderName string `yaml:"litellm_key_header_name" check:"header"`
 	// MaxRequestSizeMB bounds a request's body in MiB; larger ones get 413. Default: 32.

@@ -148,6 +148,8 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		l.headers(n, path, p)
 	case *[]string:
 		l.strings(n, path, p, checks)
+	case *[]float64:
+		l.numbers(n, path, p, checks)
 	case *TLSVerify:
 		l.tlsVerify(n, path, p, checks)
 	case *SessionTags:
@@ -193,6 +195,28 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 			dst.SetString(s)
 		}
 	}
+}
+
+// numbers reads a list of numbers.
+func (l *loader) numbers(n *node, path string, dst *[]float64, checks []string) {
+	if n.kind != kindList {
+		l.errorf(n.at, path, "%s must be a list of numbers, not %s", lastKey(path), n.what())
+		return
+	}
+	out := make([]float64, 0, len(n.items))
+	for i, item := range n.items {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		f, ok := number(item)
+		if !ok {
+			l.errorf(item.at, at, "%s must hold numbers, not %s", lastKey(path), item.quote())
+			return
+		}
+		if !l.inRange(item, at, f, checks) {
+			return
+		}
+		out = append(out, f)
+	}
+	*dst = out
 }
 
 // inRange checks a number's range.

@@ -46,3 +46,14 @@ func (c *Config) RedisURL(lookup func(string) (string, bool)) secret.Secret {
 	}
 	return secret.Secret{}
 }
+
+// CacheURL returns where the answers of a cache of type redis are kept: cache_params, else where replicas meet. It is unset if
+// nobody says.
+func (c *Config) CacheURL(lookup func(string) (string, bool)) secret.Secret {
+	p := &c.LitellmSettings.CacheParams
+	own := Redis{URL: p.URL, Host: p.Host, Port: p.Port, Password: p.Password, SSL: p.SSL}
+	if u := own.address(); u.IsSet() {
+		return u
+	}
+	return c.RedisURL(lookup)
+}

@@ -47,6 +47,8 @@ var documented = []struct {
 	{SectionLitellm, "LitellmSettings", "`litellm_settings`"},
 	{SectionGroups, "ModelGroupSettings", "`litellm_settings.model_group_settings`"},
 	{SectionStrategy, "RoutingStrategyArgs", "`router_settings.routing_strategy_args`"},
+	{SectionCache, "CacheParams", "`litellm_settings.cache_params`"},
+	{SectionProviderBudget, "ProviderBudget", "`router_settings.provider_budget_config.bedrock`"},
 	{SectionRouter, "RouterSettings", "`router_settings`"},
 	{SectionGeneral, "GeneralSettings", "`general_settings`"},
 	{SectionRedis, "Redis", "`general_settings.coordination_redis`"},
@@ -216,7 +218,7 @@ func typeWord(t *testing.T, e ast.Expr) string {
 			"LedgerPolicy": "`refuse` or `drop`", "LedgerSync": "`none`, `interval` or `always`",
 			"TLSVerify": "true, false or a file", "SessionTags": "list of `{Key, Value}`", "Aliases": "mapping", "Fallbacks": "list of `{group: [models]}`", "FallbackList": "list of models", "FailureCounts": "mapping", "GroupFailureCounts": "mapping", "Attribution": "mapping or false",
 			"ClientParams": "list of names and `{name: pattern}`", "LitellmParams": "mapping", "ModelInfo": "mapping",
-			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping",
+			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping", "ProviderBudgets": "mapping", "ProviderBudget": "mapping", "CacheParams": "mapping",
 		}
 		if w, ok := words[e.Name]; ok {
 			return w

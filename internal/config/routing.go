@@ -45,6 +45,10 @@ func (l *loader) routing(n *node, path string, dst any) bool {
 		l.groupFailureCounts(n, path, p)
 	case *Aliases:
 		l.aliases(n, path, p)
+	case *CacheParams:
+		l.section(n, path, SectionCache, p, nil)
+	case *ProviderBudgets:
+		l.providerBudgets(n, path, p)
 	case *Redis:
 		l.section(n, path, SectionRedis, p, nil)
 	case *RoutingStrategyArgs:
@@ -152,6 +156,28 @@ func (l *loader) groupFailureCounts(n *node, path string, dst *GroupFailureCount
 		var counts FailureCounts
 		l.failureCounts(f.value, join(path, f.key), &counts)
 		out[f.key] = counts
+	}
+	*dst = out
+}
+
+// ProviderBudgets are what calls to a provider may cost together.
+type ProviderBudgets map[string]ProviderBudget
+
+// providerBudgets reads {bedrock: {budget_limit: USD, time_period: 1d}}. Other providers are not called.
+func (l *loader) providerBudgets(n *node, path string, dst *ProviderBudgets) {
+	if n.kind != kindMap {
+		l.errorf(n.at, path, "%s must be a mapping {bedrock: {budget_limit: USD, time_period: 1d}}, not %s", lastKey(path), n.what())
+		return
+	}
+	out := ProviderBudgets{}
+	for _, f := range n.fields {
+		if f.key != "bedrock" {
+			l.add(Note, f.at, join(path, f.key), "", "%s has no effect: only bedrock is called", clip(f.key))
+			continue
+		}
+		var b ProviderBudget
+		l.section(f.value, join(path, f.key), SectionProviderBudget, &b, nil)
+		out[f.key] = b
 	}
 	*dst = out
 }

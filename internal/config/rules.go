@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 var (
@@ -19,7 +20,7 @@ var (
 	preCallChecks = map[string]bool{
 		"prompt_caching": true, "session_affinity": true, "deployment_affinity": true, "enforce_model_rate_limits": true,
 		"forward_client_headers_by_model_group": true, // by litellm_settings.model_group_settings
-		"responses_api_deployment_check":        false, "encrypted_content_affinity": false, "router_budget_limiting": false,
+		"responses_api_deployment_check":        false, "encrypted_content_affinity": false, "router_budget_limiting": true,
 	}
 	// servedModes are those of the modes that there are endpoints for.
 	servedModes = []string{"chat", "completion", "embedding", "rerank", "image_generation", "image_edit"}
@@ -37,7 +38,8 @@ var (
 	// schemes are the beginnings of database URLs.
 	schemes = []string{"sqlite:", "postgres://", "postgresql://"}
 
-	regionShape = regexp.MustCompile(`^[a-z0-9-]+$`)
+	regionShape    = regexp.MustCompile(`^[a-z0-9-]+$`)
+	budgetDuration = regexp.MustCompile(`^[1-9][0-9]{0,4}(s|m|h|d|w|mo)$`)
 	// roleShape is an IAM role's ARN: IAM User Guide, "IAM identifiers".
 	roleShape = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$`)
 	// sessionShape is STS's pattern of RoleSessionName: STS API Reference, AssumeRole.
@@ -95,6 +97,20 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 			l.checkWord(n, path, s, templates)
 		case "betas":
 			l.checkWord(n, path, s, betaPolicies)
+		case "cache-type":
+			l.checkCacheType(n, path, s)
+		case "cache-mode":
+			l.checkWord(n, path, s, []string{"default_on", "default_off"})
+		case "budget-duration":
+			if !budgetDuration.MatchString(s) {
+				l.errorf(n.at, path, "%s must be a number and a unit, such as 30s, 20m, 12h, 1d, 2w or 1mo, not %s", name, n.quote())
+			}
+		case "timezone":
+			if _, err := time.LoadLocation(s); err != nil || s == "Local" {
+				l.errorf(n.at, path, "%s must be a time zone such as Europe/Berlin, not %s", name, n.quote())
+			}
+		case "token-type":
+			l.checkWord(n, path, s, []string{"total", "input", "output"})
 		case "strategy":
 			if !slices.Contains(strategies, s) {
 				l.add(Error, n.at, path, Nearest(s, strategies), "unknown %s %s", name, n.quote())
@@ -105,6 +121,17 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		}
 	}
 	return true
+}
+
+// checkCacheType complains about a place for answers that there is not.
+func (l *loader) checkCacheType(n *node, path, s string) {
+	switch s {
+	case "local", "redis":
+	case "disk", "s3", "gcs", "azure-blob", "redis-semantic", "qdrant-semantic", "valkey-semantic":
+		l.errorf(n.at, path, "type %s is not there: answers are kept in memory (local) or in Valkey or Redis (redis)", s)
+	default:
+		l.checkWord(n, path, s, []string{"local", "redis"})
+	}
 }
 
 // checkPreCall complains about rules for the choice of a deployment that are not there.

@@ -56,7 +56,6 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 	}
 	f(inSection("litellm_settings", "num_retries_per_request: 3", "cache: true", "turn_off_message_logging: true"),
 		"config.yaml:3:3: warning: Outcrop does not have num_retries_per_request in litellm_settings: write num_retries",
-		"config.yaml:4:3: warning: Outcrop does not have cache in litellm_settings: answers are not cached yet",
 		"config.yaml:5:3: note: turn_off_message_logging in litellm_settings has no effect: contents and keys are never logged, unless --detailed_debug asks for contents")
 	f(inSection("litellm_settings", "cache: false", "callbacks: ~"))
 	f(inSection("general_settings", "custom_auth: my_auth.check"),
@@ -74,9 +73,18 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 	f(inSection("router_settings", "routing_strategy: least-busy"))
 	f(inSection("router_settings", "routing_strategy_args: {lowest_latency_buffer: 0.5, ttl: 60}"),
 		"config.yaml:3:55: note: ttl in routing_strategy_args has no effect: what is known of a latency fades by itself")
-	f(inSection("router_settings", "optional_pre_call_checks: [prompt_caching, router_budget_limiting, session_afinity]"),
-		"config.yaml:3:46: warning: router_budget_limiting is not there yet",
-		`config.yaml:3:70: error: unknown optional_pre_call_checks "session_afinity"; did you mean "session_affinity"?`)
+	f(inSection("litellm_settings", "cache_params: {type: s3, mode: off}"),
+		"config.yaml:3:24: error: type s3 is not there: answers are kept in memory (local) or in Valkey or Redis (redis)",
+		`config.yaml:3:34: error: mode must be default_on or default_off, not "off"`)
+	f(inSection("litellm_settings", "budget_duration: 1y"), `config.yaml:3:20: error: budget_duration must be a number and a unit, such as 30s, 20m, 12h, 1d, 2w or 1mo, not "1y"`)
+	f(inSection("litellm_settings", "timezone: Mars"), `config.yaml:3:13: error: timezone must be a time zone such as Europe/Berlin, not "Mars"`)
+	f(inSection("general_settings", "token_rate_limit_type: all"), `config.yaml:3:26: error: token_rate_limit_type must be total, input or output, not "all"`)
+	f(inSection("router_settings", "provider_budget_config: {openai: {budget_limit: 1}, bedrock: {budget_limit: 1, time_period: soon}}"),
+		"config.yaml:3:28: note: openai has no effect: only bedrock is called",
+		`config.yaml:3:95: error: time_period must be a number and a unit, such as 30s, 20m, 12h, 1d, 2w or 1mo, not "soon"`)
+	f(inSection("router_settings", "optional_pre_call_checks: [prompt_caching, encrypted_content_affinity, session_afinity]"),
+		"config.yaml:3:46: warning: encrypted_content_affinity is not there yet",
+		`config.yaml:3:74: error: unknown optional_pre_call_checks "session_afinity"; did you mean "session_affinity"?`)
 	f(inSection("router_settings", "routing_strategy: simple-shufle"),
 		`config.yaml:3:21: error: unknown routing_strategy "simple-shufle"; did you mean "simple-shuffle"?`)
 	f(model("vertex_project: p", "input_cost_per_token_flex: 1"),

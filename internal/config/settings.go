@@ -10,23 +10,27 @@ type Section string
 
 // The parts of the file that have settings of their own.
 const (
-	SectionTop        Section = "the configuration"
-	SectionEntry      Section = "model_list"
-	SectionParams     Section = "litellm_params"
-	SectionInfo       Section = "model_info"
-	SectionLitellm    Section = "litellm_settings"
-	SectionGroups     Section = "model_group_settings"
-	SectionStrategy   Section = "routing_strategy_args"
-	SectionRedis      Section = "coordination_redis"
-	SectionRouter     Section = "router_settings"
-	SectionGeneral    Section = "general_settings"
-	SectionCredential Section = "credential_list"
+	SectionTop      Section = "the configuration"
+	SectionEntry    Section = "model_list"
+	SectionParams   Section = "litellm_params"
+	SectionInfo     Section = "model_info"
+	SectionLitellm  Section = "litellm_settings"
+	SectionGroups   Section = "model_group_settings"
+	SectionStrategy Section = "routing_strategy_args"
+	// SectionCache is cache_params.
+	SectionCache Section = "cache_params"
+	// SectionProviderBudget is an entry of provider_budget_config.
+	SectionProviderBudget Section = "provider_budget_config"
+	SectionRedis          Section = "coordination_redis"
+	SectionRouter         Section = "router_settings"
+	SectionGeneral        Section = "general_settings"
+	SectionCredential     Section = "credential_list"
 )
 
 // Sections lists the parts in the order of a file.
 func Sections() []Section {
 	return []Section{
-		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy, SectionRedis,
+		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionStrategy, SectionProviderBudget, SectionCache, SectionRedis,
 		SectionRouter, SectionGeneral, SectionCredential,
 	}
 }
@@ -226,8 +230,8 @@ var settings = map[Section][]Setting{
 		{"max_parallel_requests", Supported, ""},
 		{"default_api_key_tpm_limit", NotYet, "limits of deployments are not enforced yet"},
 		{"default_api_key_rpm_limit", NotYet, "limits of deployments are not enforced yet"},
-		{"max_budget", NotYet, "budgets are not enforced yet"},
-		{"budget_duration", NotYet, "budgets are not enforced yet"},
+		{"max_budget", Supported, ""},
+		{"budget_duration", Supported, ""},
 		{"mock_response", NotYet, "calls go to AWS, mocked answers are not given yet"},
 		{"ssl_certificate", NotYet, "client certificates are not sent yet; ssl_verify names authorities"},
 		{"timeout_by_service_tier", NotYet, "use timeout and stream_timeout"},
@@ -387,8 +391,8 @@ var settings = map[Section][]Setting{
 		{"model_fallbacks", NotYet, "write fallbacks"},
 		{"allowed_fails", Supported, ""},
 		{"cooldown_time", Supported, ""},
-		{"cache", NotYet, "answers are not cached yet"},
-		{"cache_params", NotYet, "answers are not cached yet"},
+		{"cache", Supported, ""},
+		{"cache_params", Supported, ""},
 		{"caching", NotYet, "answers are not cached yet"},
 		{"caching_with_models", NotYet, "answers are not cached yet"},
 		{"default_in_memory_ttl", NotYet, "answers are not cached yet"},
@@ -445,11 +449,11 @@ var settings = map[Section][]Setting{
 		{"request_correlation_in_logs", Ignored, "Outcrop's log has its own form: one line for each request"},
 		{"expose_router_debug_in_errors", Ignored, "Outcrop's log has its own form: one line for each request"},
 		{"error_logs", Ignored, "Outcrop's log has its own form: one line for each request"},
-		{"max_budget", NotYet, "budgets are not enforced yet"},
-		{"budget_duration", NotYet, "budgets are not enforced yet"},
+		{"max_budget", Supported, ""},
+		{"budget_duration", Supported, ""},
 		{"budget_reset_time", NotYet, "budgets are not enforced yet"},
 		{"default_soft_budget", NotYet, "budgets are not enforced yet"},
-		{"budget_exceeded_status_code", NotYet, "budgets are not enforced yet"},
+		{"budget_exceeded_status_code", Supported, ""},
 		{"budget_exceeded_throttle_percentage", NotYet, "budgets are not enforced yet"},
 		{"max_user_budget", NotYet, "budgets are not enforced yet"},
 		{"default_max_internal_user_budget", NotYet, "budgets are not enforced yet"},
@@ -458,9 +462,10 @@ var settings = map[Section][]Setting{
 		{"internal_user_budget_duration", Supported, ""},
 		{"budget_rollover", NotYet, "budgets are not enforced yet"},
 		{"tag_budget_config", NotYet, "budgets are not enforced yet"},
-		{"max_end_user_budget", NotYet, "budgets are not enforced yet"},
+		{"max_end_user_budget", Supported, ""},
 		{"max_end_user_budget_id", NotYet, "budgets are not enforced yet"},
-		{"timezone", NotYet, "budgets are not enforced yet"},
+		{"timezone", Supported, ""},
+		{"default_estimated_output_tokens", Supported, ""},
 		{"default_key_generate_params", Supported, ""},
 		{"default_key_max_budget_alert_emails", NotYet, "keys do not have this yet"},
 		{"upperbound_key_generate_params", Supported, ""},
@@ -478,7 +483,7 @@ var settings = map[Section][]Setting{
 		{"cost_margin_config", NotYet, "cost settings are not applied yet"},
 		{"disable_end_user_cost_tracking", NotYet, "cost settings are not applied yet"},
 		{"disable_end_user_cost_tracking_prometheus_only", NotYet, "cost settings are not applied yet"},
-		{"enable_end_user_cost_tracking_prometheus_only", NotYet, "cost settings are not applied yet"},
+		{"enable_end_user_cost_tracking_prometheus_only", Supported, ""},
 		{"extra_spend_tag_headers", NotYet, "cost settings are not applied yet"},
 		{"disable_add_user_agent_to_request_tags", NotYet, "cost settings are not applied yet"},
 		{"block_requests_for_models_without_pricing", NotYet, "cost settings are not applied yet"},
@@ -486,8 +491,8 @@ var settings = map[Section][]Setting{
 		{"model_cost", NotYet, "cost settings are not applied yet"},
 		{"apply_search_free_tier", NotYet, "cost settings are not applied yet"},
 		{"prometheus_initialize_budget_metrics", NotYet, "metrics are not served yet"},
-		{"prometheus_latency_buckets", NotYet, "metrics are not served yet"},
-		{"require_auth_for_metrics_endpoint", NotYet, "metrics are not served yet"},
+		{"prometheus_latency_buckets", Supported, ""},
+		{"require_auth_for_metrics_endpoint", Supported, ""},
 		{"custom_prometheus_metadata_labels", NotYet, "metrics are not served yet"},
 		{"custom_prometheus_tags", NotYet, "metrics are not served yet"},
 		{"prometheus_metrics_config", NotYet, "metrics are not served yet"},
@@ -501,7 +506,7 @@ var settings = map[Section][]Setting{
 		{"prometheus_end_user_metrics_max_series_per_metric", NotYet, "metrics are not served yet"},
 		{"prometheus_end_user_metrics_ttl_seconds", NotYet, "metrics are not served yet"},
 		{"prometheus_end_user_metrics_cleanup_interval_seconds", NotYet, "metrics are not served yet"},
-		{"prometheus_metrics_max_series_per_metric", NotYet, "metrics are not served yet"},
+		{"prometheus_metrics_max_series_per_metric", Supported, ""},
 		{"prometheus_metrics_ttl_seconds", NotYet, "metrics are not served yet"},
 		{"prometheus_metrics_cleanup_interval_seconds", NotYet, "metrics are not served yet"},
 		{"priority_reservation", NotYet, "limits are not enforced yet"},
@@ -663,6 +668,38 @@ var settings = map[Section][]Setting{
 	SectionGroups: {
 		{"forward_client_headers_to_llm_api", Supported, ""},
 	},
+	SectionCache: {
+		{"type", Supported, ""},
+		{"ttl", Supported, ""},
+		{"namespace", Supported, ""},
+		{"mode", Supported, ""},
+		{"supported_call_types", Supported, ""},
+		{"max_size_mb", Supported, ""},
+		{"shared_across_keys", Supported, ""},
+		{"url", Supported, ""},
+		{"host", Supported, ""},
+		{"port", Supported, ""},
+		{"password", Supported, ""},
+		{"ssl", Supported, ""},
+		{"max_connections", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"similarity_threshold", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"redis_semantic_cache_embedding_model", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"redis_startup_nodes", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"sentinel_nodes", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"service_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"disk_cache_dir", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"s3_bucket_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"s3_region_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"redis_flush_size", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"default_in_memory_ttl", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"default_in_redis_ttl", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"qdrant_semantic_cache_embedding_model", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+		{"gcs_bucket_name", NotYet, "answers are kept in memory or in one Valkey or Redis server"},
+	},
+	SectionProviderBudget: {
+		{"budget_limit", Supported, ""},
+		{"time_period", Supported, ""},
+	},
 	SectionRedis: {
 		{"url", Supported, ""},
 		{"host", Supported, ""},
@@ -717,7 +754,7 @@ var settings = map[Section][]Setting{
 		{"default_max_parallel_requests", Supported, ""},
 		{"default_priority", NotYet, "calls are not queued"},
 		{"polling_interval", NotYet, "calls are not queued"},
-		{"provider_budget_config", NotYet, "limits of deployments are not enforced yet"},
+		{"provider_budget_config", Supported, ""},
 		{"default_litellm_params", NotYet, "write the parameters in each litellm_params; a YAML merge key saves the typing"},
 		{"redis_host", Supported, ""},
 		{"redis_port", Supported, ""},
@@ -773,12 +810,12 @@ var settings = map[Section][]Setting{
 		{"image_concurrency", Supported, ""},
 		{"infer_model_from_keys", NotYet, "the model of a request is not replaced yet"},
 		{"max_parallel_requests", NotYet, "limits are not enforced yet"},
-		{"global_max_parallel_requests", NotYet, "limits are not enforced yet"},
+		{"global_max_parallel_requests", Supported, ""},
 		{"max_in_flight_requests_per_worker", NotYet, "limits are not enforced yet"},
 		{"max_queued_requests_per_worker", NotYet, "limits are not enforced yet"},
 		{"admission_queue_timeout_seconds", NotYet, "limits are not enforced yet"},
-		{"fail_closed_rate_limit_enforcement", NotYet, "limits are not enforced yet"},
-		{"token_rate_limit_type", NotYet, "limits are not enforced yet"},
+		{"fail_closed_rate_limit_enforcement", Supported, ""},
+		{"token_rate_limit_type", Supported, ""},
 		{"disable_retry_on_max_parallel_request_limit_error", NotYet, "limits are not enforced yet"},
 		{"max_response_size_mb", NotYet, "answers are not bounded yet"},
 		{"enforce_user_param", Supported, ""},

@@ -10,7 +10,7 @@ import (
 // structs are the sections that have a struct.
 var structs = map[Section]any{
 	SectionParams: &LitellmParams{}, SectionInfo: &ModelInfo{}, SectionLitellm: &LitellmSettings{},
-	SectionGroups: &ModelGroupSettings{}, SectionStrategy: &RoutingStrategyArgs{}, SectionRedis: &Redis{}, SectionRouter: &RouterSettings{}, SectionGeneral: &GeneralSettings{},
+	SectionGroups: &ModelGroupSettings{}, SectionStrategy: &RoutingStrategyArgs{}, SectionProviderBudget: &ProviderBudget{}, SectionCache: &CacheParams{}, SectionRedis: &Redis{}, SectionRouter: &RouterSettings{}, SectionGeneral: &GeneralSettings{},
 	SectionEntry: &Deployment{},
 }
 
@@ -56,6 +56,7 @@ func TestEverySupportedSettingHasAField(t *testing.T) {
 func TestEveryCheckIsKnown(t *testing.T) {
 	known := []string{
 		"", "no-comma", "region", "role", "session-name", "url", "service", "header", "disconnect", "mode", "strategy", "pre-call", "networks", "routes", "message", "template", "roles", "mark", "betas", "ledger-policy", "ledger-sync",
+		"cache-type", "cache-mode", "budget-duration", "timezone", "token-type",
 		"not-negative", "positive",
 	}
 	for s, dst := range structs {

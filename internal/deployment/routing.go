@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
 	"github.com/outcrop-ai/outcrop/internal/engine"
@@ -100,6 +101,10 @@ func quotas(c *config.Config, entry *config.Deployment, d *router.Deployment) {
 	}
 	d.Parallel = of(cmp.Or(p.MaxParallelRequests, c.RouterSettings.DefaultMaxParallelRequests))
 	d.Tags = append(slices.Clone(p.Tags), info.Tags...)
+	if p.MaxBudget != nil {
+		most := int64(account.USD(*p.MaxBudget))
+		d.Budget, d.BudgetDuration = &most, p.BudgetDuration
+	}
 	d.Retries = cmp.Or(p.NumRetries, p.MaxRetries)
 	d.AllowedFails, d.AllowedByClass, d.Cooldown, d.Blocked = info.AllowedFails, info.AllowedFailsPolicy, info.CooldownTime, info.Blocked
 }

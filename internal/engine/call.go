@@ -92,6 +92,15 @@ type Call struct {
 	// Warning says in ASCII what the client should know of how the call went upstream; usually empty.
 	Warning string
 
+	// CacheKey is the name of the answer in the cache of answers, CacheHit says that it came from there. Filtered says that a
+	// guardrail or a filter has ended an answer, which is not to be given again.
+	CacheKey           string
+	CacheHit, Filtered bool
+
+	group string // that answers, where no deployment does
+	// lease is what is held of the caller's limits; asked what a request in AWS's own words may use.
+	lease     *account.Lease
+	asked     *router.Need
 	target    *target
 	place     place
 	tries     *tries

@@ -228,6 +228,7 @@ func (c *Call) sum(ps *parts) {
 			continue
 		}
 		c.meet(p)
+		c.Filtered = c.Filtered || p.Filtered
 		c.Tries, c.Retried, c.FellBack = append(c.Tries, p.Tries...), c.Retried+p.Retried, c.FellBack+p.FellBack
 		if p.Fallback != "" {
 			c.Fallback, c.Deployment, c.Region, c.ModelID, c.Endpoint = p.Fallback, p.Deployment, p.Region, p.ModelID, p.Endpoint

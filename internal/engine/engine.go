@@ -35,6 +35,10 @@ type Options struct {
 	// Recorder and Logger may be nil: nothing is then kept, or logged.
 	Recorder Recorder
 	Logger   *slog.Logger
+	// Limits keep the budgets and limits of callers; nil lets every call through.
+	Limits *account.Limits
+	// LikelyOutput is how many tokens of an answer without a bound are held of limits of tokens; 0 means 4,096.
+	LikelyOutput int64
 	// MaxDrains bounds how many answers of clients that have gone are read to their end at once, DrainFor how long each may
 	// take. 0 means 100 and 5 minutes.
 	MaxDrains int
@@ -100,6 +104,9 @@ func New(o Options) *Engine {
 	}
 	if o.ImageConcurrency <= 0 {
 		o.ImageConcurrency = 4
+	}
+	if o.LikelyOutput <= 0 {
+		o.LikelyOutput = 4096
 	}
 	if o.Routing.Strategy == "" {
 		o.Routing.Strategy = router.Shuffle
@@ -171,6 +178,7 @@ func (e *Engine) answerOnce(ctx context.Context, call *Call, p *plan) (*llm.Resp
 	}
 	call.firstToken = call.answered
 	call.Usage, call.HasUsage, call.Tier = resp.Usage, true, resp.Tier
+	call.Filtered = call.Filtered || resp.Stop == llm.StopFilter
 	e.price(call)
 	return resp, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -65,6 +66,7 @@ const (
 	outQuota      = "quota"
 	outFull       = "full"
 	outBusy       = "busy"
+	outBudget     = "budget"
 )
 
 // picking is the choice of a deployment for one try.
@@ -159,7 +161,7 @@ func (e *Engine) only(call *Call, q *query) (t *target, failed *llm.Error, simpl
 	if t, failed = e.known(q.list[0], q.matched, q.want, q.modelID); failed != nil {
 		return nil, failed, true
 	}
-	if t.limited || t.deployment.Parallel > 0 || !t.state.IsWell() {
+	if t.limited || t.deployment.Parallel > 0 || t.deployment.Budget != nil || !t.state.IsWell() {
 		return nil, nil, false
 	}
 	if !t.serves(q.want) {
@@ -270,6 +272,9 @@ func (p *picking) can(d *router.Deployment, tags func(*router.Deployment) bool) 
 		if reason := p.fits(t); reason != "" {
 			return nil, reason
 		}
+	}
+	if o := ownerOf(t.deployment); o != nil && p.engine.o.Limits != nil && p.engine.o.Limits.Exhausted(o) {
+		return nil, outBudget
 	}
 	if !p.isNamed() && !t.state.Usable(p.now) {
 		p.later(t.state.Cooling(p.now))
@@ -423,6 +428,11 @@ func (p *picking) none() *llm.Error {
 		}
 	case p.failed != nil:
 		return p.failed
+	case why(outBudget):
+		return &llm.Error{
+			Kind: llm.KindRateLimit, Type: account.TypeBudget, Code: codeNoDeployment,
+			Message: "No deployments available for selected model: the budget of each of them is spent. Passed model=" + name,
+		}
 	case why(outContext):
 		return &llm.Error{
 			Kind: llm.KindContextWindow, Code: "context_length_exceeded", Param: "messages",

@@ -59,6 +59,10 @@ func (e *Engine) choose(ctx context.Context, call *Call, want mode) *llm.Error {
 			t, none = e.pick(call, &q)
 		}
 	}
+	if failed := e.admit(ctx, call, t); failed != nil {
+		call.leave()
+		return failed
+	}
 	if none != nil { // another model may stand in
 		return e.goOn(ctx, call, none)
 	}

@@ -62,6 +62,9 @@ func (c *Call) Cost() llm.Cost {
 	return llm.NewCost(int64(c.cost))
 }
 
+// Charged returns what the call's caller is charged, 0 where that is not known.
+func (c *Call) Charged() account.Amount { return c.cost }
+
 // UpstreamTime returns how long the call has been in AWS's hands.
 func (c *Call) UpstreamTime() time.Duration {
 	switch {
@@ -90,6 +93,7 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 		return
 	}
 	call.booked = true
+	e.settleLimits(call)
 	end := time.Now()
 	r := account.Record{
 		CallID: call.ID, Type: call.Type, Path: call.Path, KeyHash: call.Caller.KeyHash,
@@ -120,7 +124,12 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	if t := call.target; t != nil && t.priced {
 		r.PriceKey, r.PriceVersion = t.price.Key, t.price.Version
 	}
-	r.Cost, r.CostKnown = int64(call.cost), call.costKnown
+	r.Cost, r.CostKnown, r.Charges = int64(call.cost), call.costKnown, call.lease.Charges()
+	r.KeyAlias, r.UserID, r.TeamID = call.Caller.KeyAlias, call.Caller.UserID, call.Caller.TeamID
+	r.Session, r.CacheKey, r.CacheHit = call.Session, call.CacheKey, call.CacheHit
+	if call.CacheHit {
+		r.Group = call.group
+	}
 	r.Upstream = call.UpstreamTime()
 	r.Own = end.Sub(call.Start) - r.Upstream
 	r.SetError(failure)

@@ -103,6 +103,8 @@ func (s *stream) pull() (llm.Event, error) {
 			s.call.firstToken = time.Now()
 		}
 		s.streamed += int64(ev.Text.Size())
+	case llm.EventStop:
+		s.call.Filtered = s.call.Filtered || ev.Stop == llm.StopFilter
 	case llm.EventUsage:
 		s.usage(&ev)
 	}

@@ -75,6 +75,9 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	if control.CacheRules != nil {
 		req.Policy.CacheRules = control.CacheRules
 	}
+	if s.recall(x, b.data) {
+		return
+	}
 	if req.Stream {
 		s.stream(x, dialect, control)
 		return
@@ -98,7 +101,9 @@ func (s *Server) finished(x *exchange, failed *llm.Error, encode func(dst []byte
 	if s.DebugBodies {
 		s.debugBody(x, "answer body", out.data)
 	}
+	x.keep(out.data)
 	x.write(http.StatusOK, out.data)
+	x.kept()
 	out.release()
 }
 
@@ -139,7 +144,7 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	}
 	call := x.call
 	call.Drop, call.Modify, call.Remove, call.Timeout = control.Drop, control.Modify, control.Remove, control.Timeout
-	call.Connection = control.Connection
+	call.Connection, x.saysOfCache = control.Connection, control.Cache
 	call.Retries, call.NoFallbacks = control.Retries, control.NoFallbacks
 	call.Fallbacks, call.ContextFallbacks, call.FilterFallbacks = clientFallbacks(control.Fallbacks, req.Model), clientFallbacks(control.ContextFallbacks, req.Model), clientFallbacks(control.FilterFallbacks, req.Model)
 	call.StreamTimeout, call.Session, call.Regions = control.StreamTimeout, control.Session, control.Regions
@@ -246,6 +251,7 @@ func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Contr
 		if ev.Kind == llm.EventUsage && ev.Usage != nil {
 			continue // the last one, which ends the answer in some dialects: the row is made first, in endStream
 		}
+		x.keep(out.data)
 		if writing && events.write(out.data, true) != nil {
 			writing = false // the engine ends or drains the upstream call
 			stream.ClientGone()
@@ -265,7 +271,9 @@ func (s *Server) endStream(x *exchange, events *eventWriter, out *buffer, done s
 	}
 	x.book()
 	out.data = append(out.data, done...)
+	x.keep(out.data)
 	_ = events.write(out.data, true) // whoever left has left
+	x.kept()
 }
 
 func (s *Server) failStream(x *exchange, events *eventWriter, failed *llm.Error) {
@@ -335,10 +343,12 @@ func (x *exchange) upstreamHeaders(whole bool) {
 			h["X-Outcrop-Route"] = []string{d.Ref.RouteName()}
 		}
 	}
-	if left, limits, ok := x.server.Engine.Left(call); ok {
-		requests, tokens := x.server.Engine.Reset(call)
-		rateLimit(h, "Requests", limits.Requests, left.Requests, requests)
-		rateLimit(h, "Tokens", limits.Tokens, left.Tokens, tokens)
+	if !x.limitHeaders() {
+		if left, limits, ok := x.server.Engine.Left(call); ok {
+			requests, tokens := x.server.Engine.Reset(call)
+			rateLimit(h, "Requests", limits.Requests, left.Requests, requests)
+			rateLimit(h, "Tokens", limits.Tokens, left.Tokens, tokens)
+		}
 	}
 	providerHeaders(h, call.Upstream)
 	if call.RequestID != "" {
@@ -347,6 +357,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	if !whole {
 		return
 	}
+	x.keyHeaders()
 	if cost, ok := call.CostUSD(); ok {
 		h["X-Litellm-Response-Cost"] = []string{cost}
 		costHeaders(h, call, cost)

@@ -12,6 +12,9 @@ func (s *Server) embeddings(x *exchange) {
 	defer b.release()
 	call := x.call
 	call.Request, call.AnswerID = req, "embd-"+call.ID
+	if s.recall(x, b.data) {
+		return
+	}
 	found, failed := s.Engine.Embed(x.r.Context(), call)
 	s.finished(x, failed, func(dst []byte) []byte {
 		return openai.AppendEmbeddings(dst, call.Request.Model, call.Request.Embed.Encoding, found)

@@ -84,6 +84,13 @@ func (l *lateUsers) EndUser(id string) *account.EndUser {
 	return l.directory.EndUser(id)
 }
 
+func (l *lateUsers) Tag(name string) *account.TagTerms {
+	if l.directory == nil {
+		return nil
+	}
+	return l.directory.Tag(name)
+}
+
 // newRig starts a gateway with a configuration. change may alter the options of its server.
 func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	t.Helper()
@@ -110,8 +117,13 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	fetcher := media.NewFetcher(media.FetchOptions{AllowedHosts: c.LitellmSettings.UserURLAllowedHosts})
 	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}, users: &lateUsers{}, config: c}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	limited := deployment.Limits(c)
+	limited.Counters, limited.Named = account.NewLocalCounters(nil), g.users
+	limits := account.NewLimits(limited)
 	o := Options{
+		Limits: limits,
 		Engine: engine.New(engine.Options{
+			Limits: limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
 			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true, EndUsers: g.users,
 			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), Routing: routing,
 		}),

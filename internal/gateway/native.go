@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
@@ -220,6 +221,9 @@ func (s *Server) relayStream(x *exchange, reply *engine.NativeReply) {
 	}
 }
 
+// typeQuota is AWS's name for what is used up for longer than a minute.
+const typeQuota = "ServiceQuotaExceededException"
+
 // nativeType is AWS's name for a failure of the gateway's own.
 func nativeType(e *llm.Error) string {
 	switch {
@@ -229,8 +233,8 @@ func nativeType(e *llm.Error) string {
 		return "ExpiredTokenException"
 	case e.Kind == llm.KindAuth:
 		return "UnrecognizedClientException"
-	case e.Code == "budget_exceeded":
-		return "ServiceQuotaExceededException"
+	case e.Type == account.TypeBudget:
+		return typeQuota
 	case e.Code == "no_deployments_available":
 		return "ServiceUnavailableException"
 	}
@@ -260,12 +264,12 @@ func nativeStatus(e *llm.Error, kind string) int {
 	switch kind {
 	case "UnrecognizedClientException", "ExpiredTokenException":
 		return http.StatusForbidden
-	case "ServiceQuotaExceededException":
-		return http.StatusBadRequest
 	case "ServiceUnavailableException":
 		return http.StatusServiceUnavailable
 	case "ModelTimeoutException":
 		return http.StatusRequestTimeout
+	case typeQuota:
+		return http.StatusBadRequest
 	}
 	return e.Status()
 }

@@ -12,6 +12,9 @@ func (s *Server) rerank(x *exchange) {
 	defer b.release()
 	call := x.call
 	call.Request, call.AnswerID = req, call.ID
+	if s.recall(x, b.data) {
+		return
+	}
 	found, failed := s.Engine.Rerank(x.r.Context(), call)
 	s.finished(x, failed, func(dst []byte) []byte { return openai.AppendRerank(dst, call.ID, call.Request.Rerank, found) })
 }

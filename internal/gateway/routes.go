@@ -57,6 +57,7 @@ func routeTable() []Route {
 		{http.MethodGet, "/health/liveliness", Open, (*Server).alive},
 		{http.MethodGet, "/health/liveness", Open, (*Server).alive},
 		{http.MethodGet, "/health/readiness", Open, (*Server).ready},
+		{http.MethodGet, "/metrics", NeedsKey, (*Server).metrics},
 		{http.MethodGet, "/", NeedsKey, (*Server).home},
 	}, append(spendRoutes(), manageRoutes()...)...)
 }

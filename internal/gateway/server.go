@@ -31,6 +31,10 @@ type Options struct {
 	// AdminRoutes need an administrator beside those of the admin API. AllowedRoutes are the only ones for all others; none is
 	// all. Both are paths, which may end in /*.
 	AdminRoutes, AllowedRoutes []string
+	// Limits are the engine's; nil where nobody is limited.
+	Limits *account.Limits
+	// Caching says which answers are kept and given again.
+	Caching Caching
 	// MaxBody bounds request bodies, in bytes; 0 means 32 MiB.
 	MaxBody int64
 	// KeepAlive is the silence after which a stream gets a comment; 0 means 10 s.
@@ -52,6 +56,9 @@ type Options struct {
 	// Observe is told of every call of a model, when it is over; nil is nobody. It is for programs that hold a server
 	// themselves.
 	Observe func(context.Context, account.Record)
+	// Metrics serves the page that Prometheus reads, nil if there is none; OpenMetrics asks nobody for a key there.
+	Metrics     http.Handler
+	OpenMetrics bool
 	// StoreReady reports whether the store can be written; nil means that there is none.
 	StoreReady func() bool
 	// Refusal returns why the record of a call could not be kept, so that the call is refused; nil means that calls are made
@@ -67,6 +74,7 @@ type Server struct {
 	table    []Route
 	version  []string
 	draining atomic.Bool
+	inFlight atomic.Int64
 }
 
 // New returns a server.
@@ -83,6 +91,9 @@ func New(o Options) *Server {
 	s := &Server{Options: o, routes: map[string]map[string]*Route{}, rights: map[*Route]*account.Route{}, table: routeTable(), version: []string{o.Version}}
 	for i := range s.table {
 		r := &s.table[i]
+		if r.Path == "/metrics" && o.OpenMetrics {
+			r.Access = Open
+		}
 		if s.routes[r.Path] == nil {
 			s.routes[r.Path] = map[string]*Route{}
 		}
@@ -103,6 +114,10 @@ type exchange struct {
 	r      *http.Request
 	call   *engine.Call
 	server *Server
+	// keeping is the answer on its way into the cache, nil if it is not kept.
+	keeping *keeping
+	// saysOfCache says that the request says something of the cache of answers.
+	saysOfCache bool
 	// name is the model or id in the path.
 	name string
 	// status is what the client got; failure is why, when it is no success.
@@ -234,6 +249,7 @@ func (x *exchange) fail(err *llm.Error) {
 	} else if err.Kind == llm.KindRateLimit {
 		h.Set("Retry-After", "1")
 	}
+	overLimit(h, err, time.Now())
 	if err.Retryable() {
 		h.Set("X-Should-Retry", "true")
 	} else {

@@ -45,6 +45,9 @@ type Deployment struct {
 	// Limits are its quotas; Parallel is how many calls may be under way at once, 0 for any number.
 	Limits   Limits
 	Parallel int64
+	// Budget is what it may cost in each BudgetDuration ("30d"; empty is for ever), in pico-dollars; nil is no bound.
+	Budget         *int64
+	BudgetDuration string
 	// Tags are what requests may ask for.
 	Tags []string
 	// Retries is how many further tries a failed call gets; nil leaves it to the group and the router. AllowedFails and

@@ -144,6 +144,11 @@ func (h *Health) LeaveAlone(now, until time.Time, soft, timed bool) {
 	h.cooledUntil.Store(ns)
 }
 
+// Failing reports whether a call of this minute has failed.
+func (h *Health) Failing(now time.Time) bool {
+	return h.minute.Load() == now.Unix()/60 && h.bad.Load() > 0
+}
+
 // IsWell reports whether the deployment is not left alone, and was not either before its last answer.
 func (h *Health) IsWell() bool { return h.cooledUntil.Load() == 0 }
 

@@ -21,9 +21,11 @@ var mayImport = map[string][]string{
 	"internal/catalog":           {"llm", "internal/jsonscan"},
 	"internal/media":             {"llm", "internal/jsonscan"},
 	"internal/config":            {"internal/secret"},
+	"internal/cache":             {"llm"},
 	"internal/router":            {"llm", "internal/catalog", "internal/secret"},
 	"internal/account":           {"llm", "internal/catalog", "internal/journal", "internal/secret"},
 	"internal/telemetry":         {"llm", "internal/account", "internal/secret"},
+	"internal/telemetry/metrics": {"internal/account"},
 	"internal/dialect/read":      {"llm", "internal/jsonscan"},
 	"internal/dialect/anthropic": {"llm", "internal/dialect/read", "internal/jsonscan", "internal/media"},
 	"internal/dialect/openai":    {"llm", "internal/catalog", "internal/jsonscan", "internal/media", "internal/secret"},
@@ -49,11 +51,11 @@ var mayImport = map[string][]string{
 	// It makes the deployments of a configuration: their identities, their connections, and their defaults, which are written
 	// in OpenAI's words.
 	"internal/deployment": {
-		"llm", "internal/bedrock/identity", "internal/bedrock/wire", "internal/catalog", "internal/config", "internal/dialect/openai", "internal/engine",
-		"internal/router", "internal/secret",
+		"llm", "internal/account", "internal/bedrock/identity", "internal/bedrock/wire", "internal/catalog", "internal/config",
+		"internal/dialect/openai", "internal/engine", "internal/router", "internal/secret",
 	},
-	"internal/store/valkey":     {"internal/router"},
 	"internal/store/relational": {"llm", "internal/account", "internal/responses"},
+	"internal/store/valkey":     {"internal/account", "internal/cache", "internal/router"},
 	"internal/store/sqlite":     {"internal/store/relational"},
 	"internal/store/postgres":   {"internal/store/relational"},
 	// The suite that both databases are held to.

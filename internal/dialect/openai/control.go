@@ -13,6 +13,8 @@ import (
 type Control struct {
 	// Drop and Modify are the request's own drop_params and modify_params; nil means unsaid.
 	Drop, Modify *bool
+	// Cache says that the request says something of the gateway's cache of answers (the member cache).
+	Cache bool
 	// Allowed and Remove are allowed_openai_params and additional_drop_params.
 	Allowed, Remove []string
 	// UserContinue and AssistantContinue are the continue messages.
@@ -95,7 +97,7 @@ func refusedFromClients(name string) bool {
 // not act on are listed as losses.
 func notForModels(name string) bool {
 	switch name {
-	case "default_fallbacks", "request_timeout", "force_timeout", "cache", "caching", "no-log", "no_log",
+	case "default_fallbacks", "request_timeout", "force_timeout", "caching", "no-log", "no_log",
 		"guardrails", "ttl", "rpm", "tpm", "weight", "order", "max_parallel_requests", "headers",
 		"extra_headers", "proxy_server_request", "client_metadata", "hf_model_name", "roles", "initial_prompt_value",
 		"final_prompt_value", "bos_token", "eos_token", "prompt_id", "prompt_variables", "secret_fields", "logger_fn", "verbose",
@@ -161,6 +163,9 @@ func (d *decoder) controlMember(name string) (bool, error) {
 		if wanted, err = d.bool(name); wanted {
 			c.Mock = name
 		}
+	case "cache":
+		c.Cache = true
+		_, err = d.s.Skip()
 	case "tags":
 		var tags []string
 		tags, err = d.strings(name)

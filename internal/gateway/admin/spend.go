@@ -10,6 +10,8 @@ import (
 // StoredSpend is the spend that a store has counted. It is safe for concurrent use.
 type StoredSpend struct {
 	Store account.EntityStore
+	// Limits count what is spent while calls run; nil is that nobody does.
+	Limits *account.Limits
 	// Zone is that of budgets' calendar; nil is UTC.
 	Zone *time.Location
 }
@@ -66,7 +68,20 @@ func (s *StoredSpend) Reset(ctx context.Context, kind account.EntityKind, id str
 	for i := range amounts {
 		amounts[i] = to
 	}
-	return s.Store.ResetSpent(ctx, list, amounts)
+	return s.reset(ctx, list, amounts)
+}
+
+// reset sets counters, here and where they limit calls.
+func (s *StoredSpend) reset(ctx context.Context, list []account.Charge, to []account.Amount) error {
+	if err := s.Store.ResetSpent(ctx, list, to); err != nil || s.Limits == nil {
+		return err
+	}
+	for i := range list {
+		if err := s.Limits.Reset(ctx, list[i], to[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Move has an owner go on with what another has spent.
@@ -82,5 +97,5 @@ func (s *StoredSpend) Move(ctx context.Context, kind account.EntityKind, from, t
 	for i := range list {
 		list[i].ID = to
 	}
-	return s.Store.ResetSpent(ctx, list, amounts)
+	return s.reset(ctx, list, amounts)
 }

@@ -35,6 +35,12 @@ type Options struct {
 	Prefix string
 }
 
+const (
+	// connections are as many as requests may claim their limits at once without waiting for each other.
+	connections = 32
+	dialTime    = time.Second
+)
+
 // ErrURL says that a URL is none of a Valkey or Redis server's. It names nothing of the URL, which holds a password.
 var ErrURL = errors.New("the URL must be redis://[user:password@]host[:port][/database] or rediss://…")
 
@@ -44,7 +50,7 @@ func Open(o Options) (*Replicas, error) {
 	if err != nil {
 		return nil, ErrURL
 	}
-	parsed.MaxRetries, parsed.PoolSize = 1, 2 // one conversation a second
+	parsed.MaxRetries, parsed.PoolSize, parsed.DialTimeout = 1, connections, dialTime
 	parsed.ContextTimeoutEnabled = true
 	parsed.DisableIdentity = true
 	if o.Prefix == "" {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/outcrop-ai/outcrop/test/servers"
+)
+
+// generate makes a key at a gateway.
+func generate(t *testing.T, url, master, body string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/key/generate", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+master)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var made struct{ Key string }
+	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil || resp.StatusCode != http.StatusOK || made.Key == "" {
+		t.Fatalf("%d %v", resp.StatusCode, err)
+	}
+	return made.Key
+}
+
+// burst sends requests from many clients at once to gateways in turn, and counts what they get.
+func burst(n int, key string, urls ...string) map[int]int {
+	var counts [600]atomic.Int64
+	var clients sync.WaitGroup
+	next := atomic.Int64{}
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	defer transport.CloseIdleConnections()
+	for range 16 {
+		clients.Go(func() {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, urls[i%int64(len(urls))]+"/v1/chat/completions", strings.NewReader(ask))
+				if err != nil {
+					return
+				}
+				r.Header.Set("Authorization", "Bearer "+key)
+				resp, err := transport.RoundTrip(r)
+				if err != nil {
+					counts[0].Add(1)
+					continue
+				}
+				_ = resp.Body.Close()
+				counts[resp.StatusCode].Add(1)
+			}
+		})
+	}
+	clients.Wait()
+	out := map[int]int{}
+	for status := range counts {
+		if c := counts[status].Load(); c > 0 {
+			out[status] = int(c)
+		}
+	}
+	return out
+}
+
+// TestTwoGatewaysKeepOneLimit: two gateways that share Postgres and Valkey let through what one would, and what they let
+// through without Valkey is what each has for its share.
+func TestTwoGatewaysKeepOneLimit(t *testing.T) {
+	bedrock := simulated(t)
+	database, shared := servers.StartPostgres(t), servers.StartValkey(t)
+	vars := map[string]string{"DATABASE_URL": database.Database(t), "REDIS_URL": shared.URL}
+	const master = "sk-limits-0123456789abcdef"
+	config := write(t, serveConfig(bedrock, master, ""))
+	a, first := running(t, vars, "--config", config, "--host", "127.0.0.1")
+	b, second := running(t, vars, "--config", config, "--host", "127.0.0.1")
+	const limit = 100
+	key := generate(t, first, master, `{"rpm_limit":100}`)
+	if got := burst(400, key, first, second); got[http.StatusOK] != limit || got[http.StatusTooManyRequests] != 300 {
+		t.Errorf("of 400 requests %v, want %d let through", got, limit)
+	}
+	// A budget, too: each call's price is far more than what is left after some.
+	poor := generate(t, second, master, `{"max_budget":0.0001}`)
+	got := burst(200, poor, first, second)
+	if got[http.StatusOK] == 0 || got[http.StatusOK]+got[http.StatusUnprocessableEntity]+got[http.StatusTooManyRequests] != 200 {
+		t.Errorf("of 200 requests %v", got)
+	}
+	shared.Stop()
+	other := generate(t, first, master, `{"rpm_limit":100}`)
+	got = burst(400, other, first, second)
+	if ok := got[http.StatusOK]; ok < limit/2 || ok > limit || ok+got[http.StatusTooManyRequests] != 400 {
+		t.Errorf("without Valkey, of 400 requests %v, want no more than %d let through, and no other failure", got, limit)
+	}
+	a.end(t)
+	b.end(t)
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/llm"
+)
+
+// admit holds what a call may use of everything that limits its caller. t is where it is about to go, nil if no deployment
+// can take it now. A call is admitted once, whatever is tried for it.
+func (e *Engine) admit(ctx context.Context, call *Call, t *target) *llm.Error {
+	if e.o.Limits == nil || call.lease != nil {
+		return nil
+	}
+	r := call.Request
+	ask := account.Ask{Caller: &call.Caller, EndUser: r.User, Tags: r.Tags, Group: r.Model}
+	if t != nil {
+		if group := t.deployment.Group; !strings.Contains(group, "*") {
+			ask.Group = group
+		}
+		e.expect(call, t, &ask)
+	}
+	lease, failed := e.o.Limits.Admit(ctx, &ask)
+	if failed != nil {
+		return failed
+	}
+	call.lease = lease
+	return nil
+}
+
+// expect works out what a call may use and cost at most.
+func (e *Engine) expect(call *Call, t *target, ask *account.Ask) {
+	if !e.o.Limits.Bounds(ask) { // nobody asks
+		return
+	}
+	r := call.Request
+	n := int64(call.choices())
+	most := llm.Usage{Input: inputOf(r), Output: outputOf(r, t)}
+	bounded := r.MaxTokens != nil
+	if call.asked != nil {
+		most.Input, bounded = call.asked.Input, call.asked.Output > 0
+		if bounded {
+			most.Output = call.asked.Output
+		}
+	}
+	ask.Input, ask.Output = most.Input*n, most.Output*n
+	ask.Likely = ask.Output
+	if !bounded {
+		ask.Likely = min(ask.Output, e.o.LikelyOutput*n)
+	}
+	if !t.priced {
+		return
+	}
+	switch {
+	case r.Image != nil:
+		most.Made = 1
+	case r.Rerank != nil:
+		const unit = 100 // documents
+		most.Queries = int64(len(r.Rerank.Documents)+unit-1) / unit
+		most.Input, most.Output = 0, 0
+	}
+	if worst, err := account.Cost(most, t.price, r.Tier); err == nil {
+		ask.Worst = worst * account.Amount(n)
+	}
+}
+
+// askedIn returns what a body in AWS's own words may use: its input by its length, and the bound of its answer, 0 if it
+// has none.
+func askedIn(body []byte) *router.Need {
+	need := &router.Need{Input: (int64(len(body)) + bytesPerToken - 1) / bytesPerToken}
+	if jsonscan.Valid(body) != nil {
+		return need
+	}
+	for _, path := range [][]string{{"inferenceConfig", "maxTokens"}, {"max_tokens"}, {"max_completion_tokens"}, {"max_gen_len"}, {"textGenerationConfig", "maxTokenCount"}, {"inferenceConfig", "max_new_tokens"}} {
+		if n, err := strconv.ParseInt(string(jsonscan.Member(body, path...)), 10, 64); err == nil && n > 0 && n < 1<<32 {
+			need.Output = n
+			return need
+		}
+	}
+	return need
+}
+
+// settleLimits gives back what a call held, and has what it has used counted.
+func (e *Engine) settleLimits(call *Call) {
+	if call.lease == nil {
+		return
+	}
+	if d := call.Deployment; d != nil {
+		if o := ownerOf(d); o != nil {
+			call.lease.Charge(o)
+		}
+	}
+	call.lease.Settle(context.Background(), &call.Usage, call.cost) // a client that has gone does not end the counting
+}
+
+// Lease returns what the call held of its caller's limits; nil if it was not admitted.
+func (c *Call) Lease() *account.Lease { return c.lease }
+
+// ownerOf returns a deployment as an owner of a budget, nil if it has none.
+func ownerOf(d *router.Deployment) *account.Owner {
+	if d.Budget == nil {
+		return nil
+	}
+	return &account.Owner{Scope: account.ScopeDeployment, ID: d.ID, Label: "Deployment=" + d.ID, Terms: &account.Terms{
+		MaxBudget: (*account.Amount)(d.Budget), BudgetDuration: d.BudgetDuration,
+	}}
+}
