@@ -33,7 +33,7 @@ func TestNativeErrors(t *testing.T) {
 	f(&llm.Error{Kind: llm.KindNotFound, Code: "model_not_found"}, 404, "ResourceNotFoundException")
 	f(&llm.Error{Kind: llm.KindInvalid}, 400, "ValidationException")
 	f(&llm.Error{Kind: llm.KindRateLimit, RetryAfter: 1500 * time.Millisecond}, 429, "ThrottlingException")
-	f(&llm.Error{Kind: llm.KindRateLimit, Code: "budget_exceeded"}, 400, "ServiceQuotaExceededException")
+	f(&llm.Error{Kind: llm.KindRateLimit, Type: "budget_exceeded"}, 400, "ServiceQuotaExceededException")
 	f(&llm.Error{Kind: llm.KindTooLarge}, 413, "RequestEntityTooLargeException")
 	f(&llm.Error{Kind: llm.KindPermission, Code: wire.CodeCredentials}, 503, "ServiceUnavailableException")
 	f(&llm.Error{Kind: llm.KindRateLimit, Code: "no_deployments_available", RetryAfter: 2 * time.Second}, 503, "ServiceUnavailableException")

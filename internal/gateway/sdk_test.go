@@ -71,6 +71,9 @@ func onlyOverHTTP(name string, c *gateway.GoldenCase) string {
 			return "hints in headers are for clients whose bodies are not theirs"
 		}
 	}
+	if strings.Contains(c.Path, "/messages") && strings.Contains(c.Body, `"output_config"`) && !strings.Contains(c.Upstream, "anthropic.") {
+		return "how hard to think is a wish of agents that speak to every model as to Claude; a program's word is kept or refused"
+	}
 	if (strings.Contains(c.Path, "/messages") || strings.Contains(c.Path, "/responses")) && !strings.Contains(c.Upstream, "/converse") && c.Upstream != "nothing\n" {
 		return "models that speak the client's dialect get its own words as it wrote them; a program has no such words"
 	}

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/gateway/admin": {"llm", "internal/account", "internal/secret"},
 	"internal/gateway": {
+		"internal/cache",
 		"internal/gateway/admin",
 		"llm", "internal/account", "internal/catalog", "internal/config", "internal/dialect/…", "internal/engine",
 		"internal/jsonscan", "internal/media", "internal/responses", "internal/router", "internal/secret", "internal/telemetry",
