@@ -14,6 +14,8 @@ import (
 
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
 	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
+	"github.com/outcrop-ai/outcrop/llm"
 )
 
 // explain is the command that says what would be sent to AWS.
@@ -40,7 +42,7 @@ func explain(ctx context.Context, args []string, s stdio, lookup env) error {
 		return err
 	}
 	defer closeTable()
-	req, control, err := openai.DecodeChat(body)
+	req, control, param, err := decodeExplained(body)
 	if err != nil {
 		return finding{"the request would be refused: " + err.Error()}
 	}
@@ -53,7 +55,22 @@ func explain(ctx context.Context, args []string, s stdio, lookup env) error {
 	if failed != nil {
 		return finding{fmt.Sprintf("the request would be refused with status %d: %s", failed.Status(), failed.Error())}
 	}
+	for i := range x.Losses {
+		x.Losses[i].Path = param(x.Losses[i].Path)
+	}
 	return printExplanation(s.out, x)
+}
+
+// decodeExplained reads a request of Chat Completions or of the Responses API: what was said before a previous response is not
+// known here.
+// param gives the client's names for what the core names.
+func decodeExplained(body []byte) (req *llm.Request, control *openai.Control, param func(string) string, err error) {
+	if jsonscan.Member(body, "input") == nil {
+		req, control, err = openai.DecodeChat(body)
+		return req, control, func(name string) string { return name }, err
+	}
+	req, control, said, err := openai.DecodeResponses(body, nil)
+	return req, control, said.Param, err
 }
 
 func readRequest(path string, stdin io.Reader) ([]byte, error) {

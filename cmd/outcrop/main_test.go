@@ -132,6 +132,28 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainNativeEndpoints: the way that a request would take is said before it is sent, on both hosts.
+func TestExplainNativeEndpoints(t *testing.T) {
+	f := func(model, request string, want ...string) {
+		t.Helper()
+		path := write(t, strings.Replace(entry, "amazon.nova-lite-v1:0", model, 1)+"      aws_region_name: us-east-1\n")
+		code, stdout, stderr := command(t, nil, request, "explain", "--config", path, "-")
+		for _, w := range want {
+			if !strings.Contains(stdout, w) {
+				t.Errorf("%q is not in\n%s", w, stdout)
+			}
+		}
+		if code != exitOK {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+	}
+	const chat = `{"model":"m","messages":[{"role":"user","content":"hi"}],"verbosity":"low"}`
+	f("openai.gpt-oss-20b-1:0", chat, "route       chat_completions", "POST https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1/chat/completions", "  nothing")
+	f("mantle/openai.gpt-oss-20b-1:0", chat, "route       mantle/chat_completions", "POST https://bedrock-mantle.us-east-1.api.aws/v1/chat/completions", "model       openai.gpt-oss-20b\n")
+	f("openai.gpt-5.6-sol", `{"model":"m","input":"hi","truncation":"auto"}`, "route       responses", "amazonaws.com/openai/v1/responses", `"truncation": "auto"`, "  nothing")
+	f("amazon.nova-pro-v1:0", `{"model":"m","input":"hi","truncation":"auto"}`, "route       converse", "truncation: unsupported")
+}
+
 func TestHelpAndVersion(t *testing.T) {
 	if code, stdout, _ := command(t, nil, "", "help"); code != exitOK || !strings.Contains(stdout, "outcrop demo") {
 		t.Errorf("%d %s", code, stdout)
