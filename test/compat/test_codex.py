@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import AWS, MASTER_KEY, Program, clean_environment
+from matrix import Route
 
 CODEX = Path(__file__).parent / "codex" / "node_modules" / ".bin" / "codex"
 
@@ -45,15 +46,18 @@ env_key = "OUTCROP_KEY"
 """
 
 
+@pytest.mark.matrix(client="Codex 0.171", dialect="Responses", feature="a session of two tools, over three turns")
 @pytest.mark.parametrize(
-    ("model", "thinks", "route"),
+    ("way", "route"),
     [
-        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", True, "converse"),
-        ("us.amazon.nova-pro-v1:0", False, "converse"),
-        ("openai.gpt-5.6-sol", True, "responses"),
+        (Route("Claude, Converse", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"), "converse"),
+        (Route("Nova, Converse", "us.amazon.nova-pro-v1:0", thinks=False), "converse"),
+        (Route("GPT, native Responses", "openai.gpt-5.6-sol"), "responses"),
     ],
+    ids=str,
 )
-def test_codex_session(tmp_path, model, thinks, route):
+def test_codex_session(tmp_path, way, route):
+    model, thinks = way.model, way.thinks
     assert CODEX.exists(), "Codex is missing: run scripts/setup.sh compat"
     scenario, config = tmp_path / "session.yaml", tmp_path / "config.yaml"
     scenario.write_text(SESSION.format(model=model, reasoning="reasoning: I have to write it." if thinks else ""))

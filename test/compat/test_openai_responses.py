@@ -6,7 +6,20 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+from matrix import Route
 from samples import MODELS, NATIVE, THINKING, png
+
+ROUTES = [
+    Route("Claude, Converse", THINKING), Route("Claude, native Messages", f"bedrock/messages/{NATIVE}"), Route("Nova 2, Converse", "us.amazon.nova-2-lite-v1:0"),
+    Route("gpt-oss, native Chat Completions", "bedrock/chat_completions/openai.gpt-oss-120b-1:0"), Route("GPT, native Responses", "openai.gpt-5.6-sol"),
+    Route("DeepSeek, Mantle", "deepseek.v3.1", thinks=False),
+]
+WAYS = pytest.mark.parametrize("route", ROUTES, ids=str)
+
+
+def cell(feature):
+    return pytest.mark.matrix(client="openai (Python)", dialect="Responses", feature=feature)
+
 
 
 class City(BaseModel):
@@ -167,3 +180,47 @@ def test_stream_that_fails(client):
 def test_client_retries(gateway):
     with openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=2, timeout=30) as c:
         assert c.responses.create(model=MODELS[0], input="[[fault:throttle;times=1]] responses retried").status == "completed"
+
+
+@cell("create")
+@WAYS
+def test_create_on_every_way(client, route):
+    answer = client.responses.create(model=route.model, input="[[say:hello]]", instructions="Be short.")
+    assert answer.output_text == "hello" and answer.model == route.model and answer.usage.total_tokens > 0
+
+
+@cell("stream")
+@WAYS
+def test_stream_on_every_way(client, route):
+    with client.responses.stream(model=route.model, input="[[words:30]]") as stream:
+        text = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+        assert stream.get_final_response().output_text == text != ""
+
+
+@cell("tools, parallel; previous_response_id")
+@WAYS
+def test_tools_on_every_way(client, route):
+    first = client.responses.create(model=route.model, tools=[WEATHER], input='call get_weather {"city": "Oslo"} and get_weather {"city": "Bergen"}')
+    calls = [item for item in first.output if item.type == "function_call"]
+    assert [json.loads(c.arguments)["city"] for c in calls] == ["Oslo", "Bergen"]
+    second = client.responses.create(model=route.model, tools=[WEATHER], input=answers(calls), previous_response_id=first.id)
+    assert "Oslo" in second.output_text and "Bergen" in second.output_text
+
+
+@cell("reasoning, over turns")
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.thinks], ids=str)
+def test_reasoning_on_every_way(client, route):
+    common = {"model": route.model, "reasoning": {"effort": "low"}, "include": ["reasoning.encrypted_content"], "store": False}
+    first = client.responses.create(input="Hello!", **common)
+    assert first.output[0].type == "reasoning" and first.output[0].summary[0].text
+    second = client.responses.create(input=[{"role": "user", "content": "Hello!"}, *first.output, {"role": "user", "content": "[[say:again]]"}], **common)
+    assert second.output_text == "again"
+
+
+@cell("errors")
+@WAYS
+def test_errors_on_every_way(client, route):
+    with pytest.raises(openai.RateLimitError):
+        client.responses.create(model=route.model, input="[[fault:throttle]]")
+    with pytest.raises(openai.BadRequestError):
+        client.responses.create(model=route.model, input="hi", background=True)
