@@ -71,7 +71,7 @@ func normal(out map[string]any) map[string]any {
 		for _, b := range message["content"].([]any) {
 			if block := b.(map[string]any); block["type"] == "tool_result" {
 				block["content"] = list(block["content"])
-				if block["is_error"] == false {
+				if failed, said := block["is_error"].(bool); said && !failed {
 					delete(block, "is_error")
 				}
 			}
