@@ -101,6 +101,9 @@ func (e *encoder) loseSilent(from, to int) {
 			continue
 		}
 		for j := range m.Blocks {
+			if e.isForeign(&m.Blocks[j]) {
+				e.req.Lose(at(&m.Blocks[j], i, j).String(), "unsupported")
+			}
 			if e.isUnsentThought(&m.Blocks[j]) {
 				e.req.Lose(at(&m.Blocks[j], i, j).String(), "reasoning")
 			}
