@@ -265,7 +265,7 @@ async def test_count_tokens_estimated(aclient, route):
     """A model that is only called through profiles is not counted by AWS: the answer is too high, and says so."""
     raw = await aclient.messages.with_raw_response.count_tokens(model="bedrock/us.anthropic.claude-mythos-5", messages=user("Hello! " * 50))
     assert raw.headers["x-outcrop-estimated"] == "true"
-    count = await raw.parse() if asyncio.iscoroutine(raw.parse()) else raw.parse()
+    count = await raw.parse()
     assert count.input_tokens > 88
 
 
