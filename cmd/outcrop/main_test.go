@@ -90,9 +90,9 @@ func TestFailedStartsSayWhyInOneLineAndExitWith2(t *testing.T) {
 }
 
 func TestCheckNamesEveryMistakeByItsPlace(t *testing.T) {
-	path := write(t, entry+"      temprature: 1\n      aws_region_nam: x\nlitellm_settings:\n  cache: true\n  nonsense: 1\n")
+	path := write(t, entry+"      temprature: 1\n      aws_region_nam: x\nlitellm_settings:\n  force_ipv4: true\n  nonsense: 1\n")
 	code, stdout, stderr := command(t, nil, "", "check", "--config", path)
-	for _, want := range []string{":5:7: error:", `did you mean "temperature"?`, ":6:7: error:", ":8:3: warning: Outcrop does not have cache", ":9:3: error:"} {
+	for _, want := range []string{":5:7: error:", `did you mean "temperature"?`, ":6:7: error:", ":8:3: warning: Outcrop does not have force_ipv4", ":9:3: error:"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in\n%s", want, stdout)
 		}
