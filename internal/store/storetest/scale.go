@@ -94,7 +94,7 @@ func Scale(b *testing.B, s *relational.Store) {
 
 func scaleFilters(start time.Time) map[string]account.RowFilter {
 	week := start.Add(20 * 24 * time.Hour)
-	rare, cheap := account.Amount(49_999_000_000), account.Amount(1_000)
+	rare, cheap := account.Amount(49_999_000_000), account.Amount(5_000_000)
 	return map[string]account.RowFilter{
 		"all":                  {},
 		"a week":               {From: week, Until: week.Add(7 * 24 * time.Hour)},
