@@ -124,10 +124,10 @@ func (s *lateStore) Rows(ctx context.Context, f account.RowFilter, p account.Row
 }
 
 // CountRows counts rows.
-func (s *lateStore) CountRows(ctx context.Context, f account.RowFilter, limit int) (int, error) {
+func (s *lateStore) CountRows(ctx context.Context, f account.RowFilter, limit int) (n int, whole bool, err error) {
 	store, err := s.current()
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	return store.CountRows(ctx, f, limit)
 }

@@ -33,7 +33,7 @@ func TestOldRowsAreRemoved(t *testing.T) {
 	}
 	left := func() int {
 		t.Helper()
-		n, err := store.CountRows(t.Context(), account.RowFilter{}, 1<<20)
+		n, _, err := store.CountRows(t.Context(), account.RowFilter{}, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}

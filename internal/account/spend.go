@@ -110,8 +110,8 @@ func (s *Sum) Prompt() int64 { return s.Input + s.CacheRead + s.CacheWrite }
 type SpendReader interface {
 	// Rows calls yield with the rows of a page. The record is the caller's.
 	Rows(ctx context.Context, f RowFilter, p RowPage, yield func(Record) error) error
-	// CountRows counts rows up to a limit.
-	CountRows(ctx context.Context, f RowFilter, limit int) (int, error)
+	// CountRows counts rows up to a limit, and no further than can be done at once: whole says that there are no more.
+	CountRows(ctx context.Context, f RowFilter, limit int) (n int, whole bool, err error)
 	// Sums calls yield with each sum.
 	Sums(ctx context.Context, q SumQuery, yield func(Sum) error) error
 	// Find returns those of a kind with these ids that exist, in any order.

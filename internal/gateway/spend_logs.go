@@ -173,7 +173,8 @@ func addUSD(to any, name string, a account.Amount) {
 	}
 }
 
-// logPage is a page of rows in LiteLLM's form; NextCursor is ours, and leads through any number of rows.
+// logPage is a page of rows in LiteLLM's form; NextCursor is ours, and leads through any number of rows. Total is exact as far
+// as rows can be counted at once, else TotalIsMin says that there may be more.
 type logPage struct {
 	Data       []spendRow `json:"data"`
 	Total      int        `json:"total"`
@@ -206,19 +207,26 @@ func (s *Server) spendLogPages(r *spendRequest) (any, *llm.Error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(records) == p.Limit {
+	seen, more := p.Offset+len(records), len(records) == p.Limit
+	if more {
 		records = records[:p.Limit-1]
 		if p.Order == account.ByStart {
 			answer.NextCursor = unsaid(cursorText(records[len(records)-1].Cursor()))
 		}
 	}
 	answer.Data = spendRows(records)
-	n, failed := s.Spend.CountRows(r.x.r.Context(), f, maxRows)
-	if failed != nil {
-		return nil, r.failed(failed)
+	answer.Total = seen
+	if more || p.After != nil || len(records) == 0 && p.Offset > 0 { // else this is the last page, and says how many there are
+		n, whole, failed := s.Spend.CountRows(r.x.r.Context(), f, maxRows)
+		if failed != nil {
+			return nil, r.failed(failed)
+		}
+		answer.Total, answer.TotalIsMin = n, !whole
+		if more || len(records) > 0 { // a count that ended early may be below what has been seen
+			answer.Total = max(n, seen)
+		}
 	}
-	answer.Total, answer.TotalIsMin = n, n == maxRows
-	answer.TotalPages = (n + answer.PageSize - 1) / answer.PageSize
+	answer.TotalPages = (answer.Total + answer.PageSize - 1) / answer.PageSize
 	return answer, nil
 }
 

@@ -32,7 +32,7 @@ func rows(first, n int) []account.Record {
 // holds checks that each row is there once, and was charged once.
 func holds(t *testing.T, s *relational.Store, want int) {
 	t.Helper()
-	n, err := s.CountRows(t.Context(), account.RowFilter{}, 1<<20)
+	n, _, err := s.CountRows(t.Context(), account.RowFilter{}, 1<<20)
 	if err != nil || n != want {
 		t.Errorf("%d rows, want %d (%v)", n, want, err)
 	}

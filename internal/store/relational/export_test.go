@@ -2,9 +2,15 @@ package relational
 
 import "github.com/outcrop-ai/outcrop/internal/account"
 
-// PageQuery and SumQuery are the texts of queries, for those who look at their plans.
+// PageQuery, CountQuery and SumQuery are the texts, for SQLite, of queries, for those who look at their plans.
 func PageQuery(f account.RowFilter, p account.RowPage) (string, []any, error) {
-	return pageQuery(&f, &p)
+	return (&Dialect{Unmeasured: true}).pageQuery(&f, &p)
+}
+
+// CountQuery is that of a count.
+func CountQuery(f account.RowFilter) (query string, args []any, err error) {
+	query, args, _, err = (&Dialect{Unmeasured: true}).countQuery(&f, 10_000)
+	return query, args, err
 }
 
 // SumQuery is that of sums.

@@ -30,7 +30,7 @@ var pragmas = []string{
 
 // dialect is what SQLite's SQL has of its own. One INSERT takes one row: the driver looks for each parameter among all.
 func dialect() relational.Dialect {
-	return relational.Dialect{Name: "sqlite", MaxRows: 1, Prepared: true, Detached: true}
+	return relational.Dialect{Name: "sqlite", MaxRows: 1, Prepared: true, Detached: true, Unmeasured: true}
 }
 
 // readers is how many connections read beside the one that writes.

@@ -133,7 +133,7 @@ func TestReopen(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(i))
-		equal(t, one(t, s, "SELECT max(version) || ' ' || count(*) FROM schema_version"), "4 4")
+		equal(t, one(t, s, "SELECT max(version) || ' ' || count(*) FROM schema_version"), "5 5")
 		equal(t, one(t, s, "PRAGMA journal_mode"), "wal")
 		equal(t, one(t, s, "PRAGMA synchronous"), "2")
 		appendRows(t, s, account.Record{CallID: fmt.Sprint(i)})
@@ -286,7 +286,7 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 	equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "SELECT sum(spend_pico) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "PRAGMA integrity_check"), "ok")
-	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "4")
+	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "5")
 }
 
 func TestLedgerOnAStore(t *testing.T) {

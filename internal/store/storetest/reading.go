@@ -57,9 +57,13 @@ func rowsAreFiltered(t *testing.T, open Open) {
 	f := func(filter account.RowFilter, want string) {
 		t.Helper()
 		equal(t, ids(t, s, filter, account.RowPage{Limit: 100}), want)
-		n, err := s.CountRows(t.Context(), filter, 3)
-		ok(t, err)
-		equal(t, n, min(3, len(strings.Fields(want))))
+		for _, limit := range []int{3, 100} {
+			n, whole, err := s.CountRows(t.Context(), filter, limit)
+			ok(t, err)
+			rows := len(strings.Fields(want))
+			equal(t, n, min(limit, rows))
+			equal(t, whole, rows < limit)
+		}
 	}
 	f(account.RowFilter{}, "11 10 09 08 07 06 05 04 03 02 01 00")
 	f(account.RowFilter{RequestID: "answer-03"}, "03")
@@ -130,6 +134,32 @@ func rowsArePaged(t *testing.T, open Open) {
 	}
 	if err := s.Rows(t.Context(), account.RowFilter{}, account.RowPage{Order: "1; DROP TABLE spend_logs"}, nil); err == nil {
 		t.Error("an unknown order was taken")
+	}
+}
+
+// countsEndEarly: where rows have to be looked at to be counted, the latest thousand are, and a count says that it ended.
+func countsEndEarly(t *testing.T, open Open) {
+	s, _ := open(t)
+	records := make([]account.Record, 1200)
+	for i := range records {
+		records[i] = account.Record{CallID: fmt.Sprint("call-", i), UserID: "user", Group: fmt.Sprint("group", i%2), Start: noon().Add(time.Duration(i) * time.Second), End: noon(), Cost: int64(i), CostKnown: true}
+	}
+	appendRows(t, s, records...)
+	least := account.Amount(300)
+	for name, test := range map[string]struct {
+		filter account.RowFilter
+		want   string
+	}{
+		"index":        {account.RowFilter{UserID: "user"}, "1200 true"},
+		"rest":         {account.RowFilter{UserID: "user", Group: "group1"}, "500 false"},
+		"rest in time": {account.RowFilter{UserID: "user", Group: "group1", From: noon().Add(1000 * time.Second)}, "100 true"},
+		"in the index": {account.RowFilter{MinSpend: &least}, "900 true"},
+	} {
+		n, whole, err := s.CountRows(t.Context(), test.filter, 10_000)
+		ok(t, err)
+		if got := fmt.Sprint(n, whole); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
 	}
 }
 
