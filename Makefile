@@ -44,7 +44,7 @@ test-unit: ## Go tests with the race detector, fuzz seeds included
 
 .PHONY: test-sdks
 test-sdks: ## the official Go clients of OpenAI and Anthropic over the Go SDK's transports
-	cd test/sdks && CGO_ENABLED=1 go test -race -timeout 20m ./...
+	cd test/sdks && CGO_ENABLED=1 go test -mod=mod -race -timeout 20m ./... # -mod=mod: it follows the requirements of the module that it tests
 
 .PHONY: compat
 compat: build ## the real OpenAI, LangChain and AWS clients against the gateway and the simulator
