@@ -132,6 +132,15 @@ func (s *lateStore) CountRows(ctx context.Context, f account.RowFilter, limit in
 	return store.CountRows(ctx, f, limit)
 }
 
+// Days reads what rows come to.
+func (s *lateStore) Days(ctx context.Context, f account.RowFilter, yield func(account.Sum) error) error {
+	store, err := s.current()
+	if err != nil {
+		return err
+	}
+	return store.Days(ctx, f, yield)
+}
+
 // Sums reads sums.
 func (s *lateStore) Sums(ctx context.Context, q account.SumQuery, yield func(account.Sum) error) error {
 	store, err := s.current()

@@ -114,6 +114,8 @@ type SpendReader interface {
 	CountRows(ctx context.Context, f RowFilter, limit int) (n int, whole bool, err error)
 	// Sums calls yield with each sum.
 	Sums(ctx context.Context, q SumQuery, yield func(Sum) error) error
+	// Days calls yield with the spend of rows by day, user (Value), key and model. Unlike Sums it looks at each of the rows.
+	Days(ctx context.Context, f RowFilter, yield func(Sum) error) error
 	// Find returns those of a kind with these ids that exist, in any order.
 	Find(ctx context.Context, kind EntityKind, ids []string) ([]Entity, error)
 	// Spent and ResetSpent are those of an EntityStore.

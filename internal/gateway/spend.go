@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -55,8 +54,10 @@ func spendRoutes() []Route {
 type spendRequest struct {
 	x     *exchange
 	query url.Values
-	// key is the one key whose spend the caller may see; empty is all.
-	key string
+	// by and own are whose spend the caller may see: his key's, his user's, or that of a team that he leads and asks for. Empty
+	// is everybody's.
+	by  account.Dimension
+	own string
 }
 
 // spend serves a route of the book.
@@ -95,21 +96,29 @@ func (s *Server) openBook(r *spendRequest) *llm.Error {
 	if s.Spend == nil {
 		return &llm.Error{Kind: llm.KindUnavailable, Code: "no_database", Message: "no spend is recorded: the database could not be opened"}
 	}
-	caller := r.x.call.Caller
-	if !caller.Admin() && caller.Role != account.Viewer {
-		if caller.KeyHash == "" {
-			return &llm.Error{
-				Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only",
-				Message: "Spend is shown to holders of keys: set general_settings.master_key and send it as a bearer token",
-			}
-		}
-		r.key = caller.KeyHash
-	}
 	query, err := url.ParseQuery(r.x.r.URL.RawQuery)
 	if err != nil {
 		return llm.Invalid("query", "the query cannot be read")
 	}
 	r.query = query
+	caller := &r.x.call.Caller
+	if caller.Admin() || caller.Role == account.Viewer {
+		return nil
+	}
+	teams := slices.Concat(r.list("team_id"), r.list("team_ids"))
+	switch {
+	case caller.KeyHash == "":
+		return &llm.Error{
+			Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only",
+			Message: "Spend is shown to holders of keys: set general_settings.master_key and send it as a bearer token",
+		}
+	case len(teams) == 1 && s.Admin != nil && s.Admin.Directory.Leads(caller, teams[0]):
+		r.by, r.own = account.ByTeam, teams[0]
+	case caller.UserID != "":
+		r.by, r.own = account.ByUser, caller.UserID
+	default:
+		r.by, r.own = account.ByKey, caller.KeyHash
+	}
 	return nil
 }
 
@@ -127,7 +136,7 @@ func (r *spendRequest) failed(err error) *llm.Error {
 
 // adminOnly refuses those who see their own spend only.
 func (r *spendRequest) adminOnly() *llm.Error {
-	if r.key == "" {
+	if r.by == "" {
 		return nil
 	}
 	return &llm.Error{Kind: llm.KindPermission, HTTPStatus: http.StatusForbidden, Code: "admin_only", Message: "Only an administrator sees the spend of others"}
@@ -136,22 +145,23 @@ func (r *spendRequest) adminOnly() *llm.Error {
 // hashed is the digest of a key that was given as its text or its digest.
 func hashed(key string) string {
 	if strings.HasPrefix(key, "sk-") {
-		digest := sha256.Sum256([]byte(key))
-		return hex.EncodeToString(digest[:])
+		return account.HashKey(secret.New(key))
 	}
 	return key
 }
 
-// ownKey is the key that a query names (api_key), or the caller's own where he may see no other.
+// ownKey is the key that a query names (api_key), or the caller's own where he may see no other. Who sees a user's or a team's
+// spend sees of any key what it has spent for them.
 func (r *spendRequest) ownKey() (string, *llm.Error) {
 	asked := hashed(r.query.Get("api_key"))
-	if r.key == "" || asked == "" {
-		return max(asked, r.key), nil
-	}
-	if asked != r.key {
+	switch {
+	case r.by != account.ByKey:
+		return asked, nil
+	case asked != "" && asked != r.own:
 		return "", r.adminOnly()
+	default:
+		return r.own, nil
 	}
-	return asked, nil
 }
 
 // The forms of dates. One without a time is a whole day in UTC.
@@ -189,10 +199,12 @@ func (r *spendRequest) dates(needed bool) (from, until time.Time, err *llm.Error
 		return from, until, err
 	}
 	if needed {
-		for name, t := range map[string]time.Time{"start_date": from, "end_date": until} {
-			if t.IsZero() {
-				return from, until, llm.Invalid(name, "start_date and end_date must be given")
-			}
+		const message = "start_date and end_date must be given"
+		if from.IsZero() {
+			return from, until, llm.Invalid("start_date", message)
+		}
+		if until.IsZero() {
+			return from, until, llm.Invalid("end_date", message)
 		}
 	}
 	if !from.IsZero() && !until.IsZero() && !from.Before(until) {
@@ -237,6 +249,11 @@ func (r *spendRequest) sums(q account.SumQuery) (list []account.Sum, failed *llm
 	})
 	if err != nil {
 		return nil, r.failed(err)
+	}
+	if r.keysOf(&q) { // the keys of a user or team are what was asked for
+		for i := range list {
+			list[i].Value = list[i].Key
+		}
 	}
 	return list, nil
 }

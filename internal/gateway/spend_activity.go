@@ -45,7 +45,7 @@ func (s *Server) activity(r *spendRequest) (any, *llm.Error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.sums(r.ofKey(account.SumQuery{Dimension: account.ByAll, From: from, Until: until, Split: account.Split{Time: true}}))
+	list, err := r.sums(r.ofOwn(account.SumQuery{Dimension: account.ByAll, From: from, Until: until, Split: account.Split{Time: true}}))
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (s *Server) activityByModel(r *spendRequest) (any, *llm.Error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.sums(r.ofKey(account.SumQuery{Dimension: account.ByAll, From: from, Until: until, Split: account.Split{Time: true, Group: true}}))
+	list, err := r.sums(r.ofOwn(account.SumQuery{Dimension: account.ByAll, From: from, Until: until, Split: account.Split{Time: true, Group: true}}))
 	if err != nil {
 		return nil, err
 	}
@@ -177,8 +177,11 @@ func dailyActivity(dimension account.Dimension, param string) func(*Server, *spe
 		}
 		split := account.Split{Time: true, Value: true, Key: true, Model: true, Group: true}
 		switch {
-		case r.key != "": // his own, by whatever it is asked for
-			q.Dimension, q.Values, q.Key = account.ByKey, []string{r.key}, ""
+		case r.by != "": // his own, by whatever it is asked for
+			q.Dimension, q.Values = r.by, []string{r.own}
+			if r.by == account.ByKey {
+				q.Key = ""
+			}
 		case dimension == account.ByUser && len(q.Values) == 0: // all users are everybody, those without a user, too
 			q.Dimension = account.ByKey
 			if q.Key != "" {

@@ -62,9 +62,19 @@ func (s *Server) spendReport(r *spendRequest) (any, *llm.Error) {
 	}
 	user, team, customer := r.query.Get("internal_user_id"), r.query.Get("team_id"), r.query.Get("customer_id")
 	switch {
+	case r.by == account.ByUser || r.by == account.ByTeam:
+		if customer != "" || r.by == account.ByUser && (user != "" && user != r.own || team != "") || r.by == account.ByTeam && user != "" {
+			return nil, r.adminOnly()
+		}
+		q.Dimension, q.Values, q.Key = r.by, []string{r.own}, key
+		switch by {
+		case "model", "day", "provider":
+		default:
+			return r.keyTotals(q, account.Split{Key: true, Model: true})
+		}
 	case key != "": // one key's, whatever it is grouped by
 		q.Dimension, q.Values = account.ByKey, []string{key}
-		if r.key == "" || by == "team" || by == "api_key" || by == "customer" || by == "internal_user_id" || by == "tag" {
+		if r.by == "" || by == "team" || by == "api_key" || by == "customer" || by == "internal_user_id" || by == "tag" {
 			by = "api_key"
 		}
 	case user != "":

@@ -31,6 +31,15 @@ func (r *spendRequest) rowFilter(datesNeeded bool) (f account.RowFilter, err *ll
 	if f.KeyHash, err = r.ownKey(); err != nil {
 		return f, err
 	}
+	switch r.by {
+	case account.ByUser:
+		if f.UserID != "" && f.UserID != r.own {
+			return f, r.adminOnly()
+		}
+		f.UserID = r.own
+	case account.ByTeam:
+		f.TeamID = r.own
+	}
 	switch hit := q.Get("cache_hit_filter"); hit {
 	case "":
 	case "hit", "miss":
@@ -110,8 +119,64 @@ func (s *Server) spendLogs(r *spendRequest) (any, *llm.Error) {
 	return spendRows(records), nil
 }
 
-// daySummary is the spend of each day by key, user and model.
+// daySummary is the spend of each day by key, user and model: made of sums where these know what is asked for, else of rows.
 func (r *spendRequest) daySummary(f account.RowFilter) (any, *llm.Error) {
+	d := daySums{}
+	if simple := (account.RowFilter{KeyHash: f.KeyHash, UserID: f.UserID, From: f.From, Until: f.Until}); f != simple {
+		err := r.x.server.Spend.Days(r.x.r.Context(), f, func(sum account.Sum) error {
+			d.total(&sum)
+			d.user(&sum)
+			d.key(&sum, sum.Key)
+			return nil
+		})
+		if err != nil {
+			return nil, r.failed(err)
+		}
+	} else if err := r.addDays(d, f); err != nil {
+		return nil, err
+	}
+	list := []map[string]any{}
+	for at := f.From.UTC().Truncate(24 * time.Hour); at.Before(f.Until); at = at.Add(24 * time.Hour) {
+		if d[day(at)] != nil || len(list) > 0 {
+			list = append(list, d.of(at))
+		}
+	}
+	return list, nil
+}
+
+// daySums are what days come to, by their dates.
+type daySums map[string]map[string]any
+
+func (d daySums) of(at time.Time) map[string]any {
+	date := day(at)
+	if d[date] == nil {
+		d[date] = map[string]any{"startTime": date, "spend": usd(0), "users": map[string]usd{}, "models": map[string]usd{}}
+	}
+	return d[date]
+}
+
+func (d daySums) total(sum *account.Sum) {
+	of := d.of(sum.At)
+	total, _ := of["spend"].(usd)
+	of["spend"] = total + usd(sum.Spend)
+	addUSD(of["models"], sum.Model, sum.Spend)
+}
+
+func (d daySums) user(sum *account.Sum) {
+	if sum.Value != "" {
+		addUSD(d.of(sum.At)["users"], sum.Value, sum.Spend)
+	}
+}
+
+func (d daySums) key(sum *account.Sum, id string) {
+	if id != "" {
+		total, _ := d.of(sum.At)[id].(usd)
+		d.of(sum.At)[id] = total + usd(sum.Spend)
+	}
+}
+
+// addDays adds the sums of a key, of a user, or of all.
+func (r *spendRequest) addDays(d daySums, f account.RowFilter) *llm.Error {
 	q := account.SumQuery{Dimension: account.ByAll, From: f.From, Until: f.Until, Split: account.Split{Time: true, Model: true}}
 	users := account.SumQuery{Dimension: account.ByUser, From: f.From, Until: f.Until, Split: account.Split{Time: true, Value: true}, Key: f.KeyHash}
 	keys := account.SumQuery{Dimension: account.ByKey, From: f.From, Until: f.Until, Split: account.Split{Time: true, Value: true}}
@@ -125,46 +190,23 @@ func (r *spendRequest) daySummary(f account.RowFilter) (any, *llm.Error) {
 		q.Dimension, q.Values = account.ByKey, []string{f.KeyHash}
 		keys.Values = q.Values
 	}
-	days := map[string]map[string]any{}
-	dayOf := func(sum *account.Sum) map[string]any {
-		d := days[day(sum.At)]
-		if d == nil {
-			d = map[string]any{"startTime": day(sum.At), "spend": usd(0), "users": map[string]usd{}, "models": map[string]usd{}}
-			days[day(sum.At)] = d
-		}
-		return d
-	}
 	for i, query := range []account.SumQuery{q, users, keys} {
 		sums, err := r.sums(query)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for j := range sums {
-			sum := &sums[j]
-			d := dayOf(sum)
-			switch i {
+			switch sum := &sums[j]; i {
 			case 0:
-				total, _ := d["spend"].(usd)
-				d["spend"] = total + usd(sum.Spend)
-				addUSD(d["models"], sum.Model, sum.Spend)
+				d.total(sum)
 			case 1:
-				addUSD(d["users"], sum.Value, sum.Spend)
+				d.user(sum)
 			default:
-				if id := sum.Value + sum.Key; id != "" {
-					d[id] = usd(sum.Spend)
-				}
+				d.key(sum, max(sum.Value, sum.Key))
 			}
 		}
 	}
-	list := []map[string]any{}
-	for at := f.From.UTC().Truncate(24 * time.Hour); at.Before(f.Until); at = at.Add(24 * time.Hour) {
-		if d := days[day(at)]; d != nil {
-			list = append(list, d)
-		} else if len(list) > 0 {
-			list = append(list, map[string]any{"startTime": day(at), "spend": usd(0), "users": map[string]usd{}, "models": map[string]usd{}})
-		}
-	}
-	return list, nil
+	return nil
 }
 
 func addUSD(to any, name string, a account.Amount) {

@@ -27,12 +27,21 @@ func values(list []account.Sum) (ids []string) {
 	return ids
 }
 
-// ofKey narrows a query about all to the caller's key, where he may see no other.
-func (r *spendRequest) ofKey(q account.SumQuery) account.SumQuery {
-	if r.key != "" {
-		q.Dimension, q.Values = account.ByKey, []string{r.key}
+// ofOwn narrows a query about all, or about all keys, to what the caller may see.
+func (r *spendRequest) ofOwn(q account.SumQuery) account.SumQuery {
+	if r.by == "" {
+		return q
 	}
+	if q.Dimension == account.ByKey && r.by != account.ByKey && q.Split.Value {
+		q.Split.Value, q.Split.Key = false, true
+	}
+	q.Dimension, q.Values = r.by, []string{r.own}
 	return q
+}
+
+// keysOf reports whether a query asks for the keys of a user or team as others do for keys.
+func (r *spendRequest) keysOf(q *account.SumQuery) bool {
+	return r.by != "" && r.by != account.ByKey && q.Dimension == r.by && q.Split.Key && !q.Split.Value
 }
 
 // spendKeys answers /spend/keys: keys by what they have spent, with whose they are.
@@ -45,7 +54,7 @@ func (s *Server) spendKeys(r *spendRequest) (any, *llm.Error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.sums(r.ofKey(account.SumQuery{Dimension: account.ByKey, From: from, Until: until, Split: account.Split{Value: true}, Limit: limit}))
+	list, err := r.sums(r.ofOwn(account.SumQuery{Dimension: account.ByKey, From: from, Until: until, Split: account.Split{Value: true}, Limit: limit}))
 	if err != nil {
 		return nil, err
 	}
@@ -76,14 +85,17 @@ func (s *Server) spendKeys(r *spendRequest) (any, *llm.Error) {
 
 // spendUsers answers /spend/users: users by what they have spent.
 func (s *Server) spendUsers(r *spendRequest) (any, *llm.Error) {
-	if err := r.adminOnly(); err != nil {
+	asked := r.list("user_id")
+	if r.by == account.ByUser && (len(asked) == 0 || slices.Equal(asked, []string{r.own})) {
+		asked = []string{r.own}
+	} else if err := r.adminOnly(); err != nil {
 		return nil, err
 	}
 	from, until, err := r.dates(false)
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.sums(account.SumQuery{Dimension: account.ByUser, Values: r.list("user_id"), From: from, Until: until, Split: account.Split{Value: true}, Limit: maxRows})
+	list, err := r.sums(account.SumQuery{Dimension: account.ByUser, Values: asked, From: from, Until: until, Split: account.Split{Value: true}, Limit: maxRows})
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +196,7 @@ func (s *Server) globalSpend(r *spendRequest) (any, *llm.Error) {
 	if from.IsZero() && until.IsZero() {
 		from = lastMonth()
 	}
-	list, err := r.sums(r.ofKey(account.SumQuery{Dimension: account.ByAll, From: from, Until: until}))
+	list, err := r.sums(r.ofOwn(account.SumQuery{Dimension: account.ByAll, From: from, Until: until}))
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +222,7 @@ func (r *spendRequest) top(q account.SumQuery, fallback int) ([]account.Sum, *ll
 
 // topKeys answers /global/spend/keys.
 func (s *Server) topKeys(r *spendRequest) (any, *llm.Error) {
-	list, err := r.top(r.ofKey(account.SumQuery{Dimension: account.ByKey, Split: account.Split{Value: true}}), maxRows)
+	list, err := r.top(r.ofOwn(account.SumQuery{Dimension: account.ByKey, Split: account.Split{Value: true}}), maxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +245,7 @@ func (s *Server) topKeys(r *spendRequest) (any, *llm.Error) {
 
 // topModels answers /global/spend/models.
 func (s *Server) topModels(r *spendRequest) (any, *llm.Error) {
-	list, err := r.top(r.ofKey(account.SumQuery{Dimension: account.ByAll, Split: account.Split{Model: true}}), 10)
+	list, err := r.top(r.ofOwn(account.SumQuery{Dimension: account.ByAll, Split: account.Split{Model: true}}), 10)
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +304,7 @@ func (s *Server) spendByProvider(r *spendRequest) (any, *llm.Error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.sums(r.ofKey(account.SumQuery{Dimension: account.ByAll, From: from, Until: until}))
+	list, err := r.sums(r.ofOwn(account.SumQuery{Dimension: account.ByAll, From: from, Until: until}))
 	if err != nil {
 		return nil, err
 	}

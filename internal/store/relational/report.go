@@ -33,10 +33,36 @@ func (s *Store) Sums(ctx context.Context, q account.SumQuery, yield func(account
 		if q.Split.Time {
 			r.At = time.Unix(at, 0).UTC()
 		}
-		r.Spend = math.MaxInt64
-		if upper += lower / million; upper < math.MaxInt64/million {
-			r.Spend = account.Amount(upper*million + lower%million)
+		r.Spend = money(upper, lower)
+		return yield(r)
+	})
+}
+
+// money puts together what million has split.
+func money(upper, lower int64) account.Amount {
+	if upper += lower / million; upper < math.MaxInt64/million {
+		return account.Amount(upper*million + lower%million)
+	}
+	return math.MaxInt64
+}
+
+// Days calls yield with what rows come to by day, user, key and model. It implements account.SpendReader.
+func (s *Store) Days(ctx context.Context, f account.RowFilter, yield func(account.Sum) error) error {
+	q, err := s.d.selectRows(&f)
+	if err != nil {
+		return err
+	}
+	all := q.all()
+	query := "SELECT " + q.table + `."startTime" / 86400000000, user_id, api_key, model, count(*), count(error_kind), count(*) - count(spend_pico),
+		CAST(coalesce(sum(spend_pico / 1000000), 0) AS BIGINT), CAST(coalesce(sum(spend_pico % 1000000), 0) AS BIGINT)` +
+		q.from() + all.where() + " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+	return s.query(ctx, query, all.args, func(rows *sql.Rows) error {
+		var r account.Sum
+		var days, upper, lower int64
+		if err := rows.Scan(&days, orEmpty{&r.Value}, orEmpty{&r.Key}, orEmpty{&r.Model}, &r.Requests, &r.Failures, &r.Unpriced, &upper, &lower); err != nil {
+			return err
 		}
+		r.At, r.Spend = time.Unix(days*day, 0).UTC(), money(upper, lower)
 		return yield(r)
 	})
 }

@@ -201,6 +201,18 @@ func sumsAreThoseOfRows(t *testing.T, open Open) {
 	f(account.SumQuery{Dimension: account.ByAll, Split: account.Split{Model: true}, From: noon().Add(-12 * time.Hour), Until: noon().Add(12 * time.Hour)}, ",,,model0,,2,2 ,,,model1,,2,4")
 	f(account.SumQuery{Dimension: account.ByTeam, Split: byValue, Until: noon().Add(-24 * time.Hour)}, "")
 
+	days := func(filter account.RowFilter, want string) {
+		t.Helper()
+		var lines []string
+		ok(t, s.Days(t.Context(), filter, func(r account.Sum) error {
+			lines = append(lines, strings.Join([]string{r.At.Format("02"), r.Value, r.Key, r.Model, fmt.Sprint(r.Requests, r.Failures, r.Unpriced), r.Spend.String()}, ","))
+			return nil
+		}))
+		equal(t, strings.Join(lines, " "), want)
+	}
+	days(account.RowFilter{TeamID: "team1", Tag: "tag1"}, "01,user1,key1,model1,1 0 0,1 02,user1,key1,model1,1 1 0,7")
+	days(account.RowFilter{Tag: "tag1", From: noon().Add(48 * time.Hour)}, "03,user1,key0,model1,1 0 0,9 03,user1,key2,model1,1 0 1,0")
+
 	var all account.Sum
 	ok(t, s.Sums(t.Context(), account.SumQuery{Dimension: account.ByAll}, func(r account.Sum) error { all = r; return nil }))
 	equal(t, all, account.Sum{Requests: 12, Failures: 1, Unpriced: 1, CacheHits: 1, Spend: 55e12, Input: 120, CacheRead: 240, CacheWrite: 840, Completion: 60, Total: 1260})
