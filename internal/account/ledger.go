@@ -42,9 +42,9 @@ type LedgerOptions struct {
 	// Capacity is how many records may wait in memory while the log's disk refuses them. Default: 16,384, 10 MB and their
 	// texts at worst.
 	Capacity int
-	// Batch is how many records a sink gets at once. Default: 256.
+	// Batch is how many records a sink gets at once. Default: 2048: an index page is then written once for many rows.
 	Batch int
-	// Delay is how long a record may wait for others to fill its batch. Default: 100 ms.
+	// Delay is how long a record may wait for others to fill its batch. Default: 500 ms.
 	Delay time.Duration
 	// RetryMin and RetryMax bound the pause after a failure of the sink, which doubles with each. Defaults: 100 ms, 5 s.
 	RetryMin, RetryMax time.Duration
@@ -121,8 +121,8 @@ var errMemory = errors.New("too many records wait in memory")
 // NewLedger starts a ledger. It must be closed.
 func NewLedger(sink Sink, o LedgerOptions) *Ledger {
 	setDefault(&o.Capacity, 16<<10)
-	setDefault(&o.Batch, 256)
-	setDefault(&o.Delay, 100*time.Millisecond)
+	setDefault(&o.Batch, 2048)
+	setDefault(&o.Delay, 500*time.Millisecond)
 	setDefault(&o.RetryMin, 100*time.Millisecond)
 	setDefault(&o.RetryMax, 5*time.Second)
 	if o.Logger == nil {

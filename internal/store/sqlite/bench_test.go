@@ -28,7 +28,7 @@ func usualRecord(n int) account.Record {
 
 // BenchmarkAppend writes batches; ns/op is the time of one row.
 func BenchmarkAppend(b *testing.B) {
-	for _, size := range []int{1, 256} {
+	for _, size := range []int{1, 256, 2048} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			s, err := Open(context.Background(), filepath.Join(b.TempDir(), fileName))
 			if err != nil {
