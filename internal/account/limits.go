@@ -178,6 +178,10 @@ func (l *Limits) Spend(ctx context.Context, o *Owner) (spent Amount, reset time.
 const (
 	scopeGlobal   = "global"
 	scopeProvider = "provider"
+)
+
+// Scopes of owners that are no entities.
+const (
 	// ScopeMember is a user in a team, ScopeModel a group of models of another owner: its id is the owner's scope and id and
 	// the group. ScopeDeployment is a deployment.
 	ScopeMember     = "member"
@@ -439,11 +443,13 @@ func (l *Limits) refuse(lease *Lease, taken *Taken, now time.Time) *llm.Error {
 	}
 }
 
+// TypeBudget is the type of the error of a call over budget: LiteLLM's word.
+const TypeBudget = "budget_exceeded"
+
+const typeRateLimit = "rate_limit_error"
+
+// Codes of calls over a limit, by what was too much. That of requests is OpenAI's word.
 const (
-	typeRateLimit = "rate_limit_error"
-	// TypeBudget is the type of the error of a call over budget: LiteLLM's word.
-	TypeBudget = "budget_exceeded"
-	// Codes of calls over a limit: OpenAI's word, by what was too much.
 	CodeRequests = "rate_limit_exceeded"
 	CodeTokens   = "tokens_limit_exceeded"
 	CodeParallel = "parallel_limit_exceeded"

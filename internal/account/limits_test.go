@@ -80,7 +80,8 @@ func TestNoMinuteHoldsMoreThanTheLimit(t *testing.T) {
 		clock.advance(53 * time.Millisecond)
 	}
 	for i, j := 0, 0; i < len(admitted); i++ {
-		for ; admitted[i].Sub(admitted[j]) >= time.Minute; j++ {
+		for admitted[i].Sub(admitted[j]) >= time.Minute {
+			j++
 		}
 		if i-j+1 > limit {
 			t.Fatalf("%d requests in the minute before %s", i-j+1, admitted[i])

@@ -55,6 +55,8 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 	for _, check := range checks {
 		before := len(l.list)
 		switch check {
+		case "cache-type", "cache-mode", "budget-duration", "timezone", "token-type":
+			l.checkAccount(n, path, check, s)
 		case "no-comma":
 			if strings.HasSuffix(s, ",") {
 				l.errorf(n.at, path, "%s ends with a comma: YAML needs none between lines", name)
@@ -97,20 +99,6 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 			l.checkWord(n, path, s, templates)
 		case "betas":
 			l.checkWord(n, path, s, betaPolicies)
-		case "cache-type":
-			l.checkCacheType(n, path, s)
-		case "cache-mode":
-			l.checkWord(n, path, s, []string{"default_on", "default_off"})
-		case "budget-duration":
-			if !budgetDuration.MatchString(s) {
-				l.errorf(n.at, path, "%s must be a number and a unit, such as 30s, 20m, 12h, 1d, 2w or 1mo, not %s", name, n.quote())
-			}
-		case "timezone":
-			if _, err := time.LoadLocation(s); err != nil || s == "Local" {
-				l.errorf(n.at, path, "%s must be a time zone such as Europe/Berlin, not %s", name, n.quote())
-			}
-		case "token-type":
-			l.checkWord(n, path, s, []string{"total", "input", "output"})
 		case "strategy":
 			if !slices.Contains(strategies, s) {
 				l.add(Error, n.at, path, Nearest(s, strategies), "unknown %s %s", name, n.quote())
@@ -121,6 +109,27 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 		}
 	}
 	return true
+}
+
+// checkAccount checks the words of what is counted, and of what is kept.
+func (l *loader) checkAccount(n *node, path, check, s string) {
+	name := lastKey(path)
+	switch check {
+	case "cache-type":
+		l.checkCacheType(n, path, s)
+	case "cache-mode":
+		l.checkWord(n, path, s, []string{"default_on", "default_off"})
+	case "budget-duration":
+		if !budgetDuration.MatchString(s) {
+			l.errorf(n.at, path, "%s must be a number and a unit, such as 30s, 20m, 12h, 1d, 2w or 1mo, not %s", name, n.quote())
+		}
+	case "timezone":
+		if _, err := time.LoadLocation(s); err != nil || s == "Local" {
+			l.errorf(n.at, path, "%s must be a time zone such as Europe/Berlin, not %s", name, n.quote())
+		}
+	case "token-type":
+		l.checkWord(n, path, s, []string{"total", "input", "output"})
+	}
 }
 
 // checkCacheType complains about a place for answers that there is not.

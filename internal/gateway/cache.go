@@ -78,36 +78,8 @@ func (x *exchange) wishOf(body []byte) (w wish, failed *llm.Error) {
 		return w, llm.Invalid("cache", `cache must be an object such as {"ttl": 300}`)
 	}
 	for name, raw := range jsonscan.Members(said) {
-		ok := true
-		switch name {
-		case "no-cache", "no-store", "use-cache":
-			ok = string(raw) == "true" || string(raw) == "false"
-			if on := string(raw) == "true"; ok && allowed(name) {
-				switch name {
-				case "no-cache":
-					w.noCache = w.noCache || on
-				case "no-store":
-					w.noStore = w.noStore || on
-				default:
-					w.use = on
-				}
-			}
-		case "ttl", "s-maxage", "s-max-age":
-			seconds, err := strconv.ParseFloat(string(raw), 64)
-			ok = err == nil && seconds >= 0 && seconds <= longestTTL.Seconds()
-			if d := time.Duration(seconds * float64(time.Second)); ok && allowed(name) {
-				if name == "ttl" {
-					w.ttl = d
-				} else {
-					w.maxAge = max(d, 1)
-				}
-			}
-		case "namespace":
-			ok = raw[0] == '"'
-			if ok && allowed(name) {
-				w.namespace = jsonscan.Text(raw)
-			}
-		default:
+		known, ok := w.hear(name, raw, allowed(name))
+		if !known {
 			return w, llm.Invalid("cache."+name, "cache knows ttl, s-maxage, no-cache, no-store, namespace and use-cache")
 		}
 		if !ok {
@@ -115,6 +87,48 @@ func (x *exchange) wishOf(body []byte) (w wish, failed *llm.Error) {
 		}
 	}
 	return w, nil
+}
+
+// hear takes one member of cache, if it is allowed. known reports whether there is such a member, ok whether it may have the
+// value.
+func (w *wish) hear(name string, raw []byte, allowed bool) (known, ok bool) {
+	heard := *w
+	switch name {
+	case "no-cache", "no-store", "use-cache":
+		on := string(raw) == "true"
+		if ok = on || string(raw) == "false"; !ok {
+			return true, false
+		}
+		switch name {
+		case "no-cache":
+			heard.noCache = heard.noCache || on
+		case "no-store":
+			heard.noStore = heard.noStore || on
+		default:
+			heard.use = on
+		}
+	case "ttl", "s-maxage", "s-max-age":
+		seconds, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || !(seconds >= 0 && seconds <= longestTTL.Seconds()) {
+			return true, false
+		}
+		if d := time.Duration(seconds * float64(time.Second)); name == "ttl" {
+			heard.ttl = d
+		} else {
+			heard.maxAge = max(d, 1)
+		}
+	case "namespace":
+		if raw[0] != '"' {
+			return true, false
+		}
+		heard.namespace = jsonscan.Text(raw)
+	default:
+		return false, false
+	}
+	if allowed {
+		*w = heard
+	}
+	return true, true
 }
 
 // keeping is the answer of a call on its way into the cache.

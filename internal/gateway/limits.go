@@ -38,10 +38,10 @@ func descriptor(l *account.Left) string {
 // limitHeaders says what is left of the caller's limits: the tightest of each kind by OpenAI's headers, each of them by
 // LiteLLM's. It reports whether there are any. Call it before the answer begins.
 func (x *exchange) limitHeaders() bool {
-	h, any := x.w.Header(), false
+	h, found := x.w.Header(), false
 	tightest := map[account.Resource]int64{}
 	x.call.Lease().Left(func(l account.Left) {
-		any = true
+		found = true
 		what := limitWord(l.Resource)
 		name := "X-Ratelimit-" + descriptor(&l) + "-"
 		h.Set(name+"Remaining-"+what, strconv.FormatInt(l.Left, 10))
@@ -54,7 +54,7 @@ func (x *exchange) limitHeaders() bool {
 			rateLimit(h, what, l.Limit, l.Left, l.Reset)
 		}
 	})
-	return any
+	return found
 }
 
 // keyHeaders says what the caller's key has spent, this call included, and what limits it.

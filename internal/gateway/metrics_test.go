@@ -14,11 +14,11 @@ func TestMetricsNeedAKeyUnlessTheyAreOpen(t *testing.T) {
 		t.Helper()
 		m := metrics.New(metrics.Options{})
 		g := newRig(t, simConfig(url, withKey), func(o *Options) { o.Metrics, o.OpenMetrics = m.Handler(), open })
-		resp, body := g.send("GET", "/metrics", "", nil)
+		resp, _ := g.send("GET", "/metrics", "", nil)
 		if resp.StatusCode != want {
 			t.Errorf("without a key: %d, want %d", resp.StatusCode, want)
 		}
-		resp, body = g.send("GET", "/metrics", "", bearer(testKey))
+		resp, body := g.send("GET", "/metrics", "", bearer(testKey))
 		if resp.StatusCode != 200 || !strings.Contains(body, "outcrop_build_info") || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
 			t.Errorf("%d %s %.200s", resp.StatusCode, resp.Header.Get("Content-Type"), body)
 		}

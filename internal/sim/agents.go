@@ -41,52 +41,49 @@ const agentModel = "anthropic.claude-3-haiku-20240307-v1:0"
 // serviceOperation returns AWS's name of an operation that is for no model, "" if the path is none's. isAgents says that it is of
 // bedrock-agent-runtime, which takes no bearer keys.
 func serviceOperation(method string, segments []string) (name string, isAgents bool) {
-	at := func(i int) string {
-		if i < len(segments) {
-			return segments[i]
+	for _, o := range serviceOperations {
+		if o.method == method && matches(o.path, segments) {
+			return o.name, o.isAgents
 		}
-		return ""
-	}
-	post, n := method == http.MethodPost, len(segments)
-	switch first := segments[0]; {
-	case post && first == "guardrail" && n == 5 && at(2) == "version" && at(4) == "apply":
-		return "ApplyGuardrail", false
-	case post && first == "guardrail-checks" && n == 2 && at(1) == "invoke":
-		return "InvokeGuardrailChecks", false
-	case post && first == "async-invoke" && n == 1:
-		return "StartAsyncInvoke", false
-	case method == http.MethodGet && first == "async-invoke" && n == 1:
-		return "ListAsyncInvokes", false
-	case method == http.MethodGet && first == "async-invoke" && n == 2:
-		return "GetAsyncInvoke", false
-	case post && first == "knowledgebases" && n == 3 && at(2) == "retrieve":
-		return "Retrieve", true
-	case post && first == "retrieveAndGenerate" && n == 1:
-		return "RetrieveAndGenerate", true
-	case post && first == "retrieveAndGenerateStream" && n == 1:
-		return "RetrieveAndGenerateStream", true
-	case post && first == "agenticRetrieveStream" && n == 1:
-		return "AgenticRetrieveStream", true
-	case post && first == "generateQuery" && n == 1:
-		return "GenerateQuery", true
-	case post && first == "optimize-prompt" && n == 1:
-		return "OptimizePrompt", true
-	case post && first == "agents" && n == 2:
-		return "InvokeInlineAgent", true
-	case post && first == "agents" && n == 7 && at(2) == "agentAliases" && at(4) == "sessions" && at(6) == "text":
-		return "InvokeAgent", true
-	case post && first == "flows" && n == 4 && at(2) == "aliases":
-		return "InvokeFlow", true
-	case method == http.MethodPut && first == "sessions" && n == 1:
-		return "CreateSession", true
-	case method == http.MethodGet && first == "sessions" && n == 2:
-		return "GetSession", true
-	case post && first == "sessions" && n == 1:
-		return "ListSessions", true
-	case method == http.MethodDelete && first == "sessions" && n == 2:
-		return "DeleteSession", true
 	}
 	return "", false
+}
+
+// matches reports whether a path is a pattern, whose segment * is any label.
+func matches(pattern string, segments []string) bool {
+	i := 0
+	for want := range strings.SplitSeq(pattern, "/") {
+		if i == len(segments) || want != "*" && want != segments[i] {
+			return false
+		}
+		i++
+	}
+	return i == len(segments)
+}
+
+// serviceOperations are those that the simulator has.
+var serviceOperations = []struct {
+	method, path, name string
+	isAgents           bool
+}{
+	{http.MethodPost, "guardrail/*/version/*/apply", "ApplyGuardrail", false},
+	{http.MethodPost, "guardrail-checks/invoke", "InvokeGuardrailChecks", false},
+	{http.MethodPost, "async-invoke", "StartAsyncInvoke", false},
+	{http.MethodGet, "async-invoke", "ListAsyncInvokes", false},
+	{http.MethodGet, "async-invoke/*", "GetAsyncInvoke", false},
+	{http.MethodPost, "knowledgebases/*/retrieve", "Retrieve", true},
+	{http.MethodPost, "retrieveAndGenerate", "RetrieveAndGenerate", true},
+	{http.MethodPost, "retrieveAndGenerateStream", "RetrieveAndGenerateStream", true},
+	{http.MethodPost, "agenticRetrieveStream", "AgenticRetrieveStream", true},
+	{http.MethodPost, "generateQuery", "GenerateQuery", true},
+	{http.MethodPost, "optimize-prompt", "OptimizePrompt", true},
+	{http.MethodPost, "agents/*", "InvokeInlineAgent", true},
+	{http.MethodPost, "agents/*/agentAliases/*/sessions/*/text", "InvokeAgent", true},
+	{http.MethodPost, "flows/*/aliases/*", "InvokeFlow", true},
+	{http.MethodPut, "sessions", "CreateSession", true},
+	{http.MethodGet, "sessions/*", "GetSession", true},
+	{http.MethodPost, "sessions", "ListSessions", true},
+	{http.MethodDelete, "sessions/*", "DeleteSession", true},
 }
 
 // serveService answers an operation that is for no model. A fault may be asked for behind the first label of the path

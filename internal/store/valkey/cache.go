@@ -50,7 +50,7 @@ func (a *Answers) Get(ctx context.Context, key cache.Key) (*cache.Entry, error) 
 	}
 	var e cache.Entry
 	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, nil //nolint:nilnil,nilerr // of another version: it is made anew
+		return nil, nil //nolint:nilnil // of another version: it is made anew
 	}
 	return &e, nil
 }

@@ -11,9 +11,7 @@ import (
 
 // Labels that many of LiteLLM's metrics share, in the order in which they are filled in.
 var (
-	//nolint:gochecknoglobals // constants
-	callerLabels = []string{"end_user", "hashed_api_key", "api_key_alias", "requested_model", "team", "team_alias", "user"}
-	//nolint:gochecknoglobals // constants
+	callerLabels     = []string{"end_user", "hashed_api_key", "api_key_alias", "requested_model", "team", "team_alias", "user"}
 	deploymentLabels = []string{"litellm_model_name", "model_id", "api_base", "api_provider"}
 )
 
@@ -121,17 +119,15 @@ type series struct {
 	total, requests, spend, tokens, input, output, cached, cacheWritten, reasoning, images prometheus.Counter
 	latency, upstream, firstToken, perToken, overhead                                      prometheus.Observer
 	answered, asked                                                                        prometheus.Counter
-	ownRequests, ownClosed, ownUnpriced, ownEstimated, ownHits                             prometheus.Counter
+	ownClosed, ownUnpriced, ownEstimated, ownHits                                          prometheus.Counter
 	ownUpstream, ownSelf, ownFirst                                                         prometheus.Observer
 	classes, lines                                                                         []prometheus.Counter
 }
 
 // classes of tokens and lines of cost, in the order of series.
 var (
-	//nolint:gochecknoglobals // constants
 	tokenClasses = []string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning"}
-	//nolint:gochecknoglobals // constants
-	costLines = []string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "other"}
+	costLines    = []string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "other"}
 )
 
 func (v *vectors) series(l *labels) *series {
