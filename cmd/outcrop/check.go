@@ -38,6 +38,7 @@ func check(args []string, s stdio, lookup env) error {
 			fmt.Fprintln(s.out, err)
 			count[config.Error]++
 		}
+		warnings = append(warnings, callbackWarnings(c, lookup)...)
 		for _, w := range warnings {
 			fmt.Fprintln(s.out, w)
 			count[config.Warning]++

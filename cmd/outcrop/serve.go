@@ -24,6 +24,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/store/valkey"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/internal/telemetry/callbacks"
 	"github.com/outcrop-ai/outcrop/internal/telemetry/metrics"
 )
 
@@ -166,6 +167,8 @@ type gatewayProcess struct {
 	table   *deployment.Table
 	fetcher *media.Fetcher
 	books   books
+	// callbacks are told of finished calls.
+	callbacks *callbacks.Callbacks
 	// directory knows the virtual keys, nil without a master key or a database.
 	directory *account.Directory
 	server    *gateway.Server
@@ -228,10 +231,11 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	if err != nil {
 		return nil, errors.Join(err, g.close())
 	}
+	watcher, watch := g.openCallbacks(g.logger)
 	e := engine.New(engine.Options{
 		Limits: g.limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
 		EndUsers: endUsers,
-		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Logger: g.logger, Debug: o.detailedDebug,
+		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Watcher: watcher, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	g.engine = e
@@ -249,7 +253,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		Spend:   g.books.reader(), Responses: g.books.responses(),
 		Engine: e, Limits: g.limits, Keys: account.NewKeys(c.GeneralSettings.MasterKey, c.GeneralSettings.KeyHeaderName), Logger: g.logger,
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: o.detailedDebug, Version: currentVersion(),
-		StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
+		Watch: watch, StoreReady: g.books.ready, Refusal: refusal, NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 		Metrics: g.metrics.Handler(), OpenMetrics: isFalse(c.LitellmSettings.RequireAuthForMetrics),
 	})
 	g.guard(manages)
@@ -399,6 +403,7 @@ func (g *gatewayProcess) close() error {
 	var errs []error
 	g.table.Close()
 	g.fetcher.Close()
+	g.closeCallbacks()
 	g.pool.Close()
 	if g.rest != nil {
 		g.rest()

@@ -277,6 +277,30 @@ type LitellmSettings struct {
 	// AWSAttribution is the aws_attribution of deployments that have none. Each of them needs aws_role_name then, or
 	// aws_attribution: false. Default: none.
 	AWSAttribution *Attribution `yaml:"aws_attribution"`
+	// Callbacks are told of every call: otel, file, s3_v2, generic_api, langfuse; prometheus is always there. See
+	// docs/observability.md. Default: none.
+	Callbacks []string `yaml:"callbacks" check:"callback"`
+	// SuccessCallback are callbacks that are told of calls that went well.
+	SuccessCallback []string `yaml:"success_callback" check:"callback"`
+	// FailureCallback are callbacks that are told of calls that failed.
+	FailureCallback []string `yaml:"failure_callback" check:"callback"`
+	// FileCallbackParams say where the callback file writes.
+	FileCallbackParams FileCallback `yaml:"file_callback_params"`
+	// S3CallbackParams say where the callback s3_v2 writes, and as whom.
+	S3CallbackParams S3Callback `yaml:"s3_callback_params"`
+	// GenericLoggerHeaders are sent with every request of the callback generic_api.
+	GenericLoggerHeaders map[string]secret.Secret `yaml:"generic_logger_headers"`
+	// LangfuseDefaultTags are further tags of Langfuse's traces: cache_hit, cache_key.
+	LangfuseDefaultTags []string `yaml:"langfuse_default_tags"`
+	// TurnOffMessageLogging keeps what was said from all callbacks. Clients can ask for it with the header
+	// x-litellm-enable-message-redaction: true. Default: false.
+	TurnOffMessageLogging bool `yaml:"turn_off_message_logging"`
+	// RedactUserAPIKeyInfo keeps from callbacks with whose key a call was made. Default: false.
+	RedactUserAPIKeyInfo bool `yaml:"redact_user_api_key_info"`
+	// GlobalDisableNoLogParam has callbacks told of calls whose body says "no-log": true, too. Default: false.
+	GlobalDisableNoLogParam bool `yaml:"global_disable_no_log_param"`
+	// StandardLoggingPayloadExcludedFields are left out of the payloads of file, s3_v2 and generic_api, such as messages.
+	StandardLoggingPayloadExcludedFields []string `yaml:"standard_logging_payload_excluded_fields"`
 	// JSONLogs writes the log as JSON lines. Default: false.
 	JSONLogs bool `yaml:"json_logs"`
 	// SetVerbose sets the log level to debug. Default: false.
@@ -328,6 +352,56 @@ type LitellmSettings struct {
 	// DefaultEstimatedOutputTokens are the tokens of an answer that limits of tokens count while a call without max_tokens
 	// runs. Default: 4096, or the model's longest answer if that is less.
 	DefaultEstimatedOutputTokens int `yaml:"default_estimated_output_tokens" check:"not-negative"`
+}
+
+// FileCallback says where the callback file writes.
+type FileCallback struct {
+	// Path is the file, one JSON object a line. Default: calls.jsonl in the data directory.
+	Path string `yaml:"path"`
+	// MaxSizeMB is the size in MiB at which a new file begins; the old one is renamed to path.1. Default: 100.
+	MaxSizeMB float64 `yaml:"max_size_mb" check:"positive"`
+	// MaxBackups is how many old files are kept. Default: 5.
+	MaxBackups *int `yaml:"max_backups" check:"not-negative"`
+}
+
+// S3Callback says where the callback s3_v2 writes, and as whom: an object for each call.
+type S3Callback struct {
+	// Bucket is the bucket's name. Required.
+	Bucket string `yaml:"s3_bucket_name"`
+	// Region is the bucket's region. Default: AWS_REGION of the environment.
+	Region string `yaml:"s3_region_name" check:"region"`
+	// Path is put before each object's key.
+	Path string `yaml:"s3_path"`
+	// EndpointURL is the URL of S3. Default: the one of the region.
+	EndpointURL string `yaml:"s3_endpoint_url" check:"url"`
+	// VirtualHosted puts the bucket into the host of s3_endpoint_url. Default: false.
+	VirtualHosted bool `yaml:"s3_use_virtual_hosted_style"`
+	// AccessKeyID is the id of a static key. Default: the environment's identity.
+	AccessKeyID string `yaml:"s3_aws_access_key_id"`
+	// SecretAccessKey is the secret of the static key.
+	SecretAccessKey secret.Secret `yaml:"s3_aws_secret_access_key"`
+	// SessionToken belongs to a temporary key.
+	SessionToken secret.Secret `yaml:"s3_aws_session_token"`
+	// RoleName is the ARN of a role to assume.
+	RoleName string `yaml:"s3_aws_role_name" check:"role"`
+	// SessionName is the RoleSessionName of the assumed role.
+	SessionName string `yaml:"s3_aws_session_name" check:"session-name"`
+	// ProfileName is a profile of the shared AWS files.
+	ProfileName string `yaml:"s3_aws_profile_name"`
+	// WebIdentityToken is as aws_web_identity_token of litellm_params.
+	WebIdentityToken secret.Secret `yaml:"s3_aws_web_identity_token"`
+	// STSEndpoint is the URL of STS. Default: the one of the region.
+	STSEndpoint string `yaml:"s3_aws_sts_endpoint" check:"url"`
+	// TeamPrefix puts the team's id into each object's key. Default: false.
+	TeamPrefix bool `yaml:"s3_use_team_prefix"`
+	// KeyPrefix puts the alias of the caller's key into each object's key. Default: false.
+	KeyPrefix bool `yaml:"s3_use_key_prefix"`
+	// Partition is day or hour: how objects are put into folders. Default: day.
+	Partition string `yaml:"s3_partition_granularity" check:"partition"`
+	// Encryption is S3's server-side encryption: AES256 or aws:kms. Default: the bucket's.
+	Encryption string `yaml:"s3_server_side_encryption"`
+	// KMSKeyID is the key of aws:kms. Default: AWS's own.
+	KMSKeyID string `yaml:"s3_sse_kms_key_id"`
 }
 
 // ModelGroupSettings holds settings for some model groups only.

@@ -258,6 +258,9 @@ func isPlaceholder(s string) bool {
 }
 
 func (l *loader) strings(n *node, path string, dst *[]string, checks []string) {
+	if n.kind == kindString && slices.Contains(checks, "callback") { // LiteLLM takes one callback without a list around it
+		n = &node{kind: kindList, at: n.at, items: []*node{n}}
+	}
 	if n.kind != kindList {
 		l.errorf(n.at, path, "%s must be a list of strings, not %s", lastKey(path), n.what())
 		return
@@ -276,6 +279,9 @@ func (l *loader) strings(n *node, path string, dst *[]string, checks []string) {
 		l.checkNetworks(n, path)
 	case slices.Contains(checks, "routes"):
 		l.checkRoutes(n, path)
+	}
+	if slices.Contains(checks, "callback") {
+		l.checkCallbacks(n, path)
 	}
 }
 

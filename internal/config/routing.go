@@ -49,6 +49,10 @@ func (l *loader) routing(n *node, path string, dst any) bool {
 		l.section(n, path, SectionCache, p, nil)
 	case *ProviderBudgets:
 		l.providerBudgets(n, path, p)
+	case *FileCallback:
+		l.section(n, path, SectionFile, p, nil)
+	case *S3Callback:
+		l.section(n, path, SectionS3, p, nil)
 	case *Redis:
 		l.section(n, path, SectionRedis, p, nil)
 	case *RoutingStrategyArgs:

@@ -89,6 +89,8 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 			l.checkWord(n, path, s, []string{string(LedgerRefuse), string(LedgerDrop)})
 		case "ledger-sync":
 			l.checkWord(n, path, s, ledgerSyncs)
+		case "partition":
+			l.checkWord(n, path, s, []string{"day", "hour"})
 		case "mode":
 			if !slices.Contains(modes, s) {
 				l.add(Error, n.at, path, Nearest(s, modes), "unknown %s %s", name, n.quote())

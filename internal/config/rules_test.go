@@ -54,9 +54,9 @@ func TestSettingsThatOutcropDoesNotHave(t *testing.T) {
 		t.Helper()
 		complains(t, text, nil, want...)
 	}
-	f(inSection("litellm_settings", "num_retries_per_request: 3", "cache: true", "turn_off_message_logging: true"),
+	f(inSection("litellm_settings", "num_retries_per_request: 3", "cache: true", "log_raw_request_response: true"),
 		"config.yaml:3:3: warning: Outcrop does not have num_retries_per_request in litellm_settings: write num_retries",
-		"config.yaml:5:3: note: turn_off_message_logging in litellm_settings has no effect: contents and keys are never logged, unless --detailed_debug asks for contents")
+		"config.yaml:5:3: note: log_raw_request_response in litellm_settings has no effect: use --detailed_debug")
 	f(inSection("litellm_settings", "cache: false", "callbacks: ~"))
 	f(inSection("general_settings", "custom_auth: my_auth.check"),
 		"config.yaml:3:3: error: custom_auth in general_settings: Python code cannot run in Outcrop")

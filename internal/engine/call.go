@@ -10,6 +10,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/router"
 	"github.com/outcrop-ai/outcrop/internal/secret"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -61,6 +62,8 @@ type Call struct {
 	NoFallbacks                                  bool
 	// Mock is the failure of the model that is asked for, which is then not called; nil calls it.
 	Mock *llm.Error
+	// Content is what is said in the call, kept for those who watch; nil if nobody wants it.
+	Content *telemetry.Content
 	// Session is the client's own name for the conversation that the call belongs to. Regions are those that may answer it:
 	// names, or geographies such as eu; nil is any.
 	Session string
@@ -110,7 +113,8 @@ type Call struct {
 	cost      account.Amount
 	lines     account.Lines // of the cost
 	costKnown bool
-	refused   wire.Refused // AWS's last refusal
+	stop      llm.StopReason // why the model ended its turn
+	refused   wire.Refused   // AWS's last refusal
 	// record is what the books got, when booked.
 	record                     account.Record
 	booked                     bool

@@ -16,6 +16,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/router"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 	Limits *account.Limits
 	// LikelyOutput is how many tokens of an answer without a bound are held of limits of tokens; 0 means 4,096.
 	LikelyOutput int64
+	// Watcher is told of every finished call; nil when nobody wants to know.
+	Watcher telemetry.Watcher
 	// MaxDrains bounds how many answers of clients that have gone are read to their end at once, DrainFor how long each may
 	// take. 0 means 100 and 5 minutes.
 	MaxDrains int
@@ -177,7 +180,7 @@ func (e *Engine) answerOnce(ctx context.Context, call *Call, p *plan) (*llm.Resp
 		return nil, e.failed(call, err)
 	}
 	call.firstToken = call.answered
-	call.Usage, call.HasUsage, call.Tier = resp.Usage, true, resp.Tier
+	call.Usage, call.HasUsage, call.Tier, call.stop = resp.Usage, true, resp.Tier, resp.Stop
 	call.Filtered = call.Filtered || resp.Stop == llm.StopFilter
 	e.price(call)
 	return resp, nil

@@ -152,6 +152,6 @@ func (c *Call) adopt(winner *Call) {
 // note adds a call that was ended to the tries.
 func (c *Call) note(loser *Call) {
 	if d := loser.Deployment; d != nil {
-		c.Tries = append(c.Tries, Try{Deployment: d.ID, Group: d.Group, Status: statusEnded, Why: loser.Why})
+		c.Tries = append(c.Tries, Try{Deployment: d.ID, Group: d.Group, Status: statusEnded, Why: loser.Why, Model: loser.ModelID, Region: loser.Region, Start: loser.sent, End: time.Now()})
 	}
 }

@@ -136,5 +136,8 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	if e.o.Recorder != nil && call.Type != "" {
 		e.o.Recorder.Add(r)
 	}
+	if e.o.Watcher != nil && call.Type != "" {
+		e.tell(call, &r)
+	}
 	call.record = r
 }

@@ -105,6 +105,7 @@ func (s *stream) pull() (llm.Event, error) {
 		s.streamed += int64(ev.Text.Size())
 	case llm.EventStop:
 		s.call.Filtered = s.call.Filtered || ev.Stop == llm.StopFilter
+		s.call.stop = ev.Stop
 	case llm.EventUsage:
 		s.usage(&ev)
 	}

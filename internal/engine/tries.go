@@ -51,6 +51,9 @@ type Try struct {
 	Status            int
 	// Why is the reason for which the deployment was chosen, Error AWS's name of the failure, if it has one.
 	Why, Error string
+	// Model and Region are where it went, Start and End when, as far as known.
+	Model, Region string
+	Start, End    time.Time
 }
 
 // TriesText lists tries, in ASCII: of each the deployment, why it was chosen, and what came of it.
@@ -232,7 +235,7 @@ func (e *Engine) again(ctx context.Context, call *Call, failed *llm.Error) (next
 		return failed, true
 	}
 	if d := call.Deployment; d != nil && failed.Code != codeNoDeployment {
-		call.Tries = append(call.Tries, Try{Deployment: d.ID, Group: d.Group, Status: failed.Status(), Why: call.Why, Error: failed.AWSType})
+		call.Tries = append(call.Tries, Try{Deployment: d.ID, Group: d.Group, Status: failed.Status(), Why: call.Why, Error: failed.AWSType, Model: call.ModelID, Region: call.Region, Start: call.sent, End: time.Now()})
 		if call.target != nil {
 			t.lastFailed = call.target.key.deployment
 			t.query.skip = append(t.query.skip, t.lastFailed)

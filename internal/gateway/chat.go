@@ -127,6 +127,7 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	if s.DebugBodies {
 		s.debugBody(x, "request body", b.data)
 	}
+	x.watch(b.data)
 	req, control, err := decode(b.data)
 	if err != nil && x.name != "" { // the path names the model, so the body need not
 		var missing *llm.Error
@@ -234,6 +235,7 @@ func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Contr
 	}
 	defer stream.Close()
 	chunks := dialect.chunks(x, control)
+	seen := x.gather()
 	out := buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
 	out.data = out.data[:0]
 	defer out.release()
@@ -241,10 +243,12 @@ func (s *Server) stream(x *exchange, dialect *chatDialect, control *openai.Contr
 	for {
 		ev, err := stream.Next()
 		if err != nil {
+			x.gatheredAnswer(seen, dialect, chunks, control)
 			s.endStream(x, events, out, dialect.done, err)
 			return
 		}
 		out.data = chunks.Append(out.data, &ev)
+		seen.add(&ev)
 		if len(out.data) == 0 || stream.Buffered() && len(out.data) < flushAt {
 			continue
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/secret"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,6 +92,9 @@ func (l *lateUsers) Tag(name string) *account.TagTerms {
 	return l.directory.Tag(name)
 }
 
+// watchEngines is told of the calls of the rigs that are made while it is set.
+var watchEngines telemetry.Watcher
+
 // newRig starts a gateway with a configuration. change may alter the options of its server.
 func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	t.Helper()
@@ -125,6 +129,7 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 		Engine: engine.New(engine.Options{
 			Limits: limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
 			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true, EndUsers: g.users,
+			Watcher:   watchEngines,
 			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), Routing: routing,
 		}),
 		Keys: account.KeysOf(account.KeyOptions{Master: c.GeneralSettings.MasterKey, Header: c.GeneralSettings.KeyHeaderName}), Logger: logger, Version: "test",

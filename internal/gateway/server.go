@@ -61,6 +61,8 @@ type Options struct {
 	OpenMetrics bool
 	// StoreReady reports whether the store can be written; nil means that there is none.
 	StoreReady func() bool
+	// Watch says what those want to know who are told of finished calls; nil when there are none.
+	Watch *Watch
 	// Refusal returns why the record of a call could not be kept, so that the call is refused; nil means that calls are made
 	// in any case.
 	Refusal func() error
@@ -273,6 +275,7 @@ var jsonType = []string{"application/json"}
 // write sends a whole JSON answer.
 func (x *exchange) write(status int, data []byte) {
 	x.status = status
+	x.watched(status, data)
 	x.book()
 	h := x.w.Header()
 	h["Content-Type"] = jsonType

@@ -37,6 +37,12 @@ var mayImport = map[string][]string{
 	"internal/bedrock/rerank":    {"llm", "internal/catalog", "internal/jsonscan"},
 	// InvokeModel's families say again what Converse's codec prepared: that is the one codec that another may see.
 	"internal/bedrock/invoke": {"llm", "internal/bedrock/converse", "internal/bedrock/wire", "internal/catalog", "internal/jsonscan"},
+	"internal/telemetry/callbacks": {
+		"internal/account", "internal/jsonscan", "internal/secret", "internal/telemetry",
+	},
+	"internal/telemetry/traces": {
+		"internal/account", "internal/secret", "internal/telemetry",
+	},
 	"internal/engine": {
 		"llm", "internal/account", "internal/bedrock/…", "internal/catalog", "internal/jsonscan", "internal/media",
 		"internal/router", "internal/secret", "internal/telemetry",

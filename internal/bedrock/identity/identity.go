@@ -114,6 +114,9 @@ func (s *Signer) Authenticate(ctx context.Context, r *http.Request, payloadHash 
 		return i.failure(ctx, err)
 	}
 	at := i.now().Add(time.Duration(i.skew.Load()))
+	if s.service == "s3" { // the one service that has paths signed as they are sent
+		return i.signer.SignHTTP(ctx, creds.Credentials, r, payloadHash, s.service, s.region, at, func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	}
 	return i.signer.SignHTTP(ctx, creds.Credentials, r, payloadHash, s.service, s.region, at)
 }
 
