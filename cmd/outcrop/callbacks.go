@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
@@ -95,11 +96,35 @@ func (g *gatewayProcess) openCallbacks(logger *slog.Logger) (telemetry.Watcher, 
 	}
 	o.Logger = logger
 	g.callbacks = callbacks.New(o)
-	if !g.callbacks.Used() {
+	g.bodies = g.longestString()
+	contents := g.bodies > 0 || slices.ContainsFunc(o.Wishes, func(w callbacks.Wish) bool { return w.Name != traces.Name }) // which tells of none
+	watch := &gateway.Watch{Contents: contents, Redact: l.TurnOffMessageLogging, IgnoreNoLog: l.GlobalDisableNoLogParam}
+	switch {
+	case g.callbacks.Used():
+		return g.callbacks, watch
+	case g.bodies > 0: // the database wants to know what was said
+		return nil, watch
+	default:
 		return nil, nil
 	}
-	contents := slices.ContainsFunc(o.Wishes, func(w callbacks.Wish) bool { return w.Name != traces.Name }) // which tells of none
-	return g.callbacks, &gateway.Watch{Contents: contents, Redact: l.TurnOffMessageLogging, IgnoreNoLog: l.GlobalDisableNoLogParam}
+}
+
+// longestString is how long a string may be that the database keeps of a body, 0 if it keeps none.
+func (g *gatewayProcess) longestString() int {
+	if !g.config.GeneralSettings.StorePrompts {
+		return 0
+	}
+	const name = "MAX_STRING_LENGTH_PROMPT_IN_DB"
+	text, _ := g.config.LookupEnv(g.env)(name)
+	if text == "" {
+		return telemetry.MaxString
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		g.logger.Warn("the variable "+name+" is no length, and is left out", "used", telemetry.MaxString)
+		return telemetry.MaxString
+	}
+	return n
 }
 
 // callbackTime bounds how long the last calls may take to reach the callbacks.

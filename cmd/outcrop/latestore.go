@@ -141,6 +141,15 @@ func (s *lateStore) Days(ctx context.Context, f account.RowFilter, yield func(ac
 	return store.Days(ctx, f, yield)
 }
 
+// Bodies reads what was said.
+func (s *lateStore) Bodies(ctx context.Context, records []account.Record) error {
+	store, err := s.current()
+	if err != nil {
+		return err
+	}
+	return store.Bodies(ctx, records)
+}
+
 // Sums reads sums.
 func (s *lateStore) Sums(ctx context.Context, q account.SumQuery, yield func(account.Sum) error) error {
 	store, err := s.current()

@@ -169,6 +169,8 @@ type gatewayProcess struct {
 	books   books
 	// callbacks are told of finished calls.
 	callbacks *callbacks.Callbacks
+	// bodies is how long a string may be that the database keeps of what is said, 0 if it keeps none.
+	bodies int
 	// directory knows the virtual keys, nil without a master key or a database.
 	directory *account.Directory
 	server    *gateway.Server
@@ -235,7 +237,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	e := engine.New(engine.Options{
 		Limits: g.limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
 		EndUsers: endUsers,
-		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Watcher: watcher, Logger: g.logger, Debug: o.detailedDebug,
+		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Watcher: watcher, Bodies: g.bodies, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	g.engine = e

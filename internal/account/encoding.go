@@ -81,6 +81,7 @@ func (r *Record) fields(f *fields) {
 	f.whole(64, (*int64)(&r.Lines.Queries))
 	f.whole(65, (*int64)(&r.Lines.Made))
 	f.charges(66, &r.Charges)
+	f.bodies(67, 68, &r.Body)
 }
 
 // errRecord says that bytes are not a record.

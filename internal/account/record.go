@@ -75,6 +75,9 @@ type Record struct {
 	// Start is when the request came in, FirstToken when the first piece of the answer went out (zero if none did), End
 	// when the call was settled.
 	Start, FirstToken, End time.Time
+	// Body is what was said, nil unless it is to be kept.
+	Body *Body
+
 	// Upstream is the time spent waiting for AWS, Own the rest.
 	Upstream, Own time.Duration
 }

@@ -112,6 +112,8 @@ type SpendReader interface {
 	Rows(ctx context.Context, f RowFilter, p RowPage, yield func(Record) error) error
 	// CountRows counts rows up to a limit, and no further than can be done at once: whole says that there are no more.
 	CountRows(ctx context.Context, f RowFilter, limit int) (n int, whole bool, err error)
+	// Bodies fills in the bodies of records that were read, where they are kept.
+	Bodies(ctx context.Context, records []Record) error
 	// Sums calls yield with each sum.
 	Sums(ctx context.Context, q SumQuery, yield func(Sum) error) error
 	// Days calls yield with the spend of rows by day, user (Value), key and model. Unlike Sums it looks at each of the rows.

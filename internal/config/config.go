@@ -580,6 +580,9 @@ type GeneralSettings struct {
 	// second, or before each answer's end. A crash of the machine may cost the rows since; that of the gateway costs none
 	// in any case. Default: interval.
 	LedgerSync LedgerSync `yaml:"ledger_sync" check:"ledger-sync"`
+	// StorePrompts keeps what is sent and answered in the database, apart from the rows of calls: strings longer than the
+	// variable MAX_STRING_LENGTH_PROMPT_IN_DB says (2048) are cut, images and other base64 are left out. Default: false.
+	StorePrompts bool `yaml:"store_prompts_in_spend_logs"`
 	// SpendRetention is how long rows of the book of calls are kept ("30d"); sums for reports are kept for ever. Default: for
 	// ever.
 	SpendRetention time.Duration `yaml:"maximum_spend_logs_retention_period" check:"not-negative"`

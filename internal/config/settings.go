@@ -846,7 +846,7 @@ var settings = map[Section][]Setting{
 		{"custom_ui_sso_sign_in_handler", Refused, "Python code cannot run in Outcrop"},
 		{"plugins", Refused, "Python code cannot run in Outcrop"},
 		{"cancel_on_disconnect", NotYet, "use on_client_disconnect"},
-		{"store_prompts_in_spend_logs", NotYet, "contents are never stored"},
+		{"store_prompts_in_spend_logs", Supported, ""},
 		{"completion_model", NotYet, "the model of a request is not replaced yet"},
 		{"embedding_model", NotYet, "the model of a request is not replaced yet"},
 		{"image_generation_model", Supported, ""},

@@ -40,6 +40,8 @@ type Options struct {
 	Limits *account.Limits
 	// LikelyOutput is how many tokens of an answer without a bound are held of limits of tokens; 0 means 4,096.
 	LikelyOutput int64
+	// Bodies is how long a string of what is said in a call may be, in bytes, to be kept in its record whole; 0 keeps nothing.
+	Bodies int
 	// Watcher is told of every finished call; nil when nobody wants to know.
 	Watcher telemetry.Watcher
 	// MaxDrains bounds how many answers of clients that have gone are read to their end at once, DrainFor how long each may

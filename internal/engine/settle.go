@@ -134,10 +134,28 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	r.Own = end.Sub(call.Start) - r.Upstream
 	r.SetError(failure)
 	if e.o.Recorder != nil && call.Type != "" {
-		e.o.Recorder.Add(r)
+		kept := r
+		if e.o.Bodies > 0 {
+			kept.Body = call.Content.Stored(r.Asked, saidAs(call.Type), e.o.Bodies)
+		}
+		e.o.Recorder.Add(kept)
 	}
 	if e.o.Watcher != nil && call.Type != "" {
 		e.tell(call, &r)
 	}
 	call.record = r
+}
+
+// saidAs is the name that what a client says has in requests of a type.
+func saidAs(callType string) string {
+	switch callType {
+	case "aembedding", "aresponses":
+		return "input"
+	case "atext_completion", "aimage_generation", "aimage_edit":
+		return "prompt"
+	case "arerank":
+		return "query"
+	default:
+		return "messages"
+	}
 }

@@ -83,6 +83,9 @@ func (r *spendRequest) records(f account.RowFilter, p account.RowPage) (list []a
 		list = append(list, record)
 		return nil
 	})
+	if err == nil && f.RequestID != "" { // who asks for one call wants to know all of it
+		err = r.x.server.Spend.Bodies(r.x.r.Context(), list)
+	}
 	if err != nil {
 		return nil, r.failed(err)
 	}

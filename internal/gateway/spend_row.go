@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -41,6 +42,7 @@ type spendRow struct {
 	Metadata        rowMetadata     `json:"metadata"`
 	Messages        json.RawMessage `json:"messages"`
 	Response        json.RawMessage `json:"response"`
+	ProxyRequest    json.RawMessage `json:"proxy_server_request"`
 
 	HTTPStatus   int        `json:"http_status"`
 	AskedModel   string     `json:"model_asked"`
@@ -138,11 +140,12 @@ func newSpendRow(r *account.Record) spendRow {
 			KeyAlias: unsaid(r.KeyAlias), TeamAlias: unsaid(r.TeamAlias), Client: r.Metadata,
 			Usage: rowUsage{u.Input, u.CacheRead, u.CacheWrite5m + u.CacheWrite1h, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.Images, u.Queries, u.Made},
 		},
-		Messages: json.RawMessage("{}"), Response: json.RawMessage("{}"),
+		Messages: json.RawMessage("{}"), Response: json.RawMessage("{}"), ProxyRequest: json.RawMessage("{}"),
 		HTTPStatus: r.Status, AskedModel: r.Asked, Region: r.Region, Route: r.Route, ServiceTier: r.Tier, AWSRequestID: unsaid(r.AWSRequestID),
 		PriceKey: unsaid(r.PriceKey), PriceVersion: unsaid(r.PriceVersion), UsageSource: r.UsageSource.String(), Estimated: r.UsageSource == account.UsageEstimated,
 		Stream: r.Stream, ClientClosed: r.ClientClosed, UpstreamMS: inMilliseconds(r.Upstream), OwnMS: inMilliseconds(r.Own), Tries: unsaid(r.Tries), Losses: r.Losses,
 	}
+	row.showBody(r.Body)
 	if row.RequestTags == nil {
 		row.RequestTags = []string{}
 	}
@@ -161,6 +164,23 @@ func newSpendRow(r *account.Record) spendRow {
 		row.Metadata.Error = &rowError{errorCode(r), r.ErrorKind, "bedrock", r.Message, r.AWSException}
 	}
 	return row
+}
+
+// showBody has a row show what was said, where it is kept.
+func (row *spendRow) showBody(b *account.Body) {
+	if b == nil {
+		return
+	}
+	show := func(to *json.RawMessage, text []byte) {
+		if len(text) > 0 && json.Valid(text) {
+			*to = text
+		}
+	}
+	show(&row.ProxyRequest, []byte(b.Request))
+	show(&row.Response, []byte(b.Response))
+	for _, name := range []string{"messages", "input", "prompt", "query"} {
+		show(&row.Messages, jsonscan.Member([]byte(b.Request), name))
+	}
 }
 
 func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -14,7 +14,7 @@ import (
 func TestWhoSeesWhichSpend(t *testing.T) {
 	onBoth(t, func(t *testing.T, store account.EntityStore) {
 		g := newKeyRig(t, store, "", "")
-		book := store.(interface { //nolint:forcetypeassert // both databases are
+		book := store.(interface {
 			account.SpendReader
 			account.Sink
 		})

@@ -112,14 +112,21 @@ func (s *Store) account(ctx context.Context, tx *sql.Tx, fresh []*account.Record
 	if err := s.post(ctx, tx, fresh); err != nil {
 		return err
 	}
-	var tags []any
+	var tags, bodies []any
 	for _, r := range fresh {
+		if r.Body != nil {
+			id := idOf(r)
+			bodies = append(bodies, id.call, id.entry, r.Start.UnixMicro(), text(r.Body.Request), text(r.Body.Response))
+		}
 		for i, tag := range r.Tags {
 			if !slices.Contains(r.Tags[:i], tag) {
 				id := idOf(r)
 				tags = append(tags, name(tag), r.Start.UnixMicro(), id.call, id.entry)
 			}
 		}
+	}
+	if err := s.insertMany(ctx, tx, `INSERT INTO spend_log_bodies (litellm_call_id, entry, "startTime", request, response) VALUES `, 5, bodies, ` ON CONFLICT DO NOTHING`); err != nil {
+		return err
 	}
 	return s.insertMany(ctx, tx, `INSERT INTO spend_log_tags (tag, "startTime", litellm_call_id, entry) VALUES `, 4, tags, ` ON CONFLICT DO NOTHING`)
 }

@@ -23,6 +23,22 @@ func (s *Store) ByCallID(ctx context.Context, id string) (records []account.Reco
 	return records, err
 }
 
+// Bodies fills in the bodies of records. It implements account.SpendReader.
+func (s *Store) Bodies(ctx context.Context, records []account.Record) error {
+	for i := range records {
+		r := &records[i]
+		id := idOf(r)
+		err := s.query(ctx, `SELECT request, response FROM spend_log_bodies WHERE litellm_call_id = ? AND entry = ?`, []any{id.call, id.entry}, func(rows *sql.Rows) error {
+			r.Body = &account.Body{}
+			return rows.Scan(orEmpty{&r.Body.Request}, orEmpty{&r.Body.Response})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func collect(list *[]account.Record) func(account.Record) error {
 	return func(r account.Record) error {
 		*list = append(*list, r)

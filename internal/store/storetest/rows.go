@@ -37,6 +37,7 @@ func FullRecord() account.Record {
 		Status:  200, AWSRequestID: "aws-1", Stream: true, ClientClosed: true,
 		Tries:  "d0;status=429",
 		Losses: []llm.Loss{{Path: "seed", Why: "unsupported"}},
+		Body:   &account.Body{Request: `{"messages":"hi"}`, Response: `{"a":1}`},
 		Start:  start, FirstToken: start.Add(250 * time.Millisecond), End: start.Add(1500 * time.Millisecond),
 		Upstream: 1498766 * time.Microsecond, Own: 1234 * time.Microsecond,
 	}
@@ -57,11 +58,26 @@ func everyFieldComesBack(t *testing.T, open Open) {
 	s, _ := open(t)
 	appendRows(t, s, full, bare, free)
 	reflect.ValueOf(&full).Elem().FieldByName(notKept).SetZero()
+	body := full.Body
+	full.Body = nil // rows come without
 	if got := recent(t, s); !reflect.DeepEqual(got, []account.Record{free, bare, full}) {
 		t.Errorf("got  %+v\nwant %+v", got, []account.Record{free, bare, full})
 	}
 	if got, err := s.ByCallID(t.Context(), "call"); err != nil || !reflect.DeepEqual(got, []account.Record{full}) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	said := []account.Record{full, bare}
+	ok(t, s.Bodies(t.Context(), said))
+	if said[0].Body == nil || *said[0].Body != *body || said[1].Body != nil {
+		t.Errorf("bodies: %+v, %+v", said[0].Body, said[1].Body)
+	}
+	n, err := s.Expire(t.Context(), full.Start.Add(time.Hour), 10)
+	ok(t, err)
+	equal(t, n, 3)
+	said[0].Body = nil
+	ok(t, s.Bodies(t.Context(), said))
+	if said[0].Body != nil {
+		t.Error("a body has outlived its row")
 	}
 	if got, err := s.ByCallID(t.Context(), "nobody's"); err != nil || len(got) != 0 {
 		t.Errorf("got %+v, %v", got, err)
