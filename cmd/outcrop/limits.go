@@ -22,7 +22,9 @@ func (g *gatewayProcess) newLimits() *account.Limits {
 		o.Named = g.directory
 	}
 	if g.replicas != nil {
-		shared := g.replicas.Counters(valkey.CounterOptions{Store: spent, FailClosed: o.FailClosed, Logger: g.logger})
+		shared := g.replicas.Counters(valkey.CounterOptions{
+			Store: spent, FailClosed: o.FailClosed, Patience: g.config.GeneralSettings.CoordinationRedis.SocketTimeout, Logger: g.logger,
+		})
 		o.Counters, g.rest = shared, shared.Close
 	} else {
 		local := account.NewLocalCounters(spent)

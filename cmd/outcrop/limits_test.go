@@ -32,6 +32,29 @@ func generate(t *testing.T, url, master, body string) string {
 	return made.Key
 }
 
+// know waits until gateways know a key: they follow the database.
+func know(t *testing.T, key string, urls ...string) {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	for _, url := range urls {
+		for {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/models", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+key)
+			resp, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				break
+			}
+		}
+	}
+}
+
 // burst sends requests from many clients at once to gateways in turn, and counts what they get.
 func burst(n int, key string, urls ...string) map[int]int {
 	var counts [600]atomic.Int64
@@ -74,22 +97,26 @@ func TestTwoGatewaysKeepOneLimit(t *testing.T) {
 	database, shared := servers.StartPostgres(t), servers.StartValkey(t)
 	vars := map[string]string{"DATABASE_URL": database.Database(t), "REDIS_URL": shared.URL}
 	const master = "sk-limits-0123456789abcdef"
-	config := write(t, serveConfig(bedrock, master, ""))
+	// A busy machine is no lost server: without patience each gateway would count by itself.
+	config := write(t, serveConfig(bedrock, master, "")+"  coordination_redis: {socket_timeout: 30}\n")
 	a, first := running(t, vars, "--config", config, "--host", "127.0.0.1")
 	b, second := running(t, vars, "--config", config, "--host", "127.0.0.1")
 	const limit = 100
 	key := generate(t, first, master, `{"rpm_limit":100}`)
+	know(t, key, first, second)
 	if got := burst(400, key, first, second); got[http.StatusOK] != limit || got[http.StatusTooManyRequests] != 300 {
 		t.Errorf("of 400 requests %v, want %d let through", got, limit)
 	}
 	// A budget, too: each call's price is far more than what is left after some.
 	poor := generate(t, second, master, `{"max_budget":0.0001}`)
+	know(t, poor, first, second)
 	got := burst(200, poor, first, second)
 	if got[http.StatusOK] == 0 || got[http.StatusOK]+got[http.StatusUnprocessableEntity]+got[http.StatusTooManyRequests] != 200 {
 		t.Errorf("of 200 requests %v", got)
 	}
 	shared.Stop()
 	other := generate(t, first, master, `{"rpm_limit":100}`)
+	know(t, other, first, second)
 	got = burst(400, other, first, second)
 	if ok := got[http.StatusOK]; ok < limit/2 || ok > limit || ok+got[http.StatusTooManyRequests] != 400 {
 		t.Errorf("without Valkey, of 400 requests %v, want no more than %d let through, and no other failure", got, limit)

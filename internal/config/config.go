@@ -555,6 +555,9 @@ type Redis struct {
 	DB int `yaml:"db" check:"not-negative"`
 	// SSL speaks TLS. Default: false.
 	SSL bool `yaml:"ssl"`
+	// SocketTimeout is how long a request waits for the shared counters of limits before the gateway counts by itself, until
+	// the server answers again. Default: 100 ms.
+	SocketTimeout time.Duration `yaml:"socket_timeout" check:"not-negative"`
 }
 
 // GeneralSettings holds what concerns the server itself.
