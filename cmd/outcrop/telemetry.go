@@ -28,6 +28,14 @@ func (g *gatewayProcess) newMetrics() *metrics.Metrics {
 			}
 			return g.books.ledger.Stats()
 		},
+		Callbacks: func(yield func(metrics.Callback)) {
+			if g.callbacks == nil {
+				return
+			}
+			for name, q := range g.callbacks.Stats() {
+				yield(metrics.Callback{Name: name, Queued: q.Queued, Sent: q.Sent, Dropped: q.Dropped, Failures: q.Failures})
+			}
+		},
 		Deployments: func(yield func(metrics.Deployment)) {
 			g.engine.States(func(s engine.DeploymentState) {
 				d := metrics.Deployment{ID: s.ID, Group: s.Group, Model: s.Model, Base: s.Endpoint}

@@ -26,6 +26,8 @@ type Options struct {
 	Ledger func() account.LedgerStats
 	// Deployments calls yield with the state of each deployment: 0 is well, 1 has failed of late, 2 is left alone.
 	Deployments func(yield func(Deployment))
+	// Callbacks calls yield with the queue of each callback; nil leaves them out.
+	Callbacks func(yield func(Callback))
 	// Version is Outcrop's own.
 	Version string
 }
@@ -34,6 +36,13 @@ type Options struct {
 type Deployment struct {
 	ID, Group, Model, Base string
 	State                  int
+}
+
+// Callback is the queue of calls that a callback is to be told of: those that wait, those that it was told of, those that
+// were lost, and the tries that failed.
+type Callback struct {
+	Name                            string
+	Queued, Sent, Dropped, Failures uint64
 }
 
 // Metrics count calls. It is safe for concurrent use.

@@ -133,6 +133,9 @@ func TestStates(t *testing.T) {
 		Ledger: func() account.LedgerStats {
 			return account.LedgerStats{Queued: 4, Written: 5, Dropped: 6, Failures: 7}
 		},
+		Callbacks: func(yield func(Callback)) {
+			yield(Callback{Name: "langfuse", Queued: 8, Sent: 9, Dropped: 10, Failures: 11})
+		},
 		Deployments: func(yield func(Deployment)) {
 			yield(Deployment{ID: "d", Group: "bedrock/*", Model: "a"})
 			yield(Deployment{ID: "d", Group: "bedrock/*", Model: "b", State: 2})
@@ -141,6 +144,8 @@ func TestStates(t *testing.T) {
 	has(
 		t, page(t, m),
 		`outcrop_build_info{version="1.2.3"} 1`, `litellm_in_flight_requests 3`, `outcrop_ledger_queued_rows 4`, `outcrop_ledger_written_rows_total 5`,
+		`outcrop_callback_queued_calls{callback="langfuse"} 8`, `outcrop_callback_sent_calls_total{callback="langfuse"} 9`,
+		`outcrop_callback_lost_calls_total{callback="langfuse"} 10`, `outcrop_callback_failures_total{callback="langfuse"} 11`,
 		`outcrop_ledger_lost_rows_total 6`, `outcrop_ledger_failures_total 7`,
 		`litellm_deployment_state{api_base="None",api_provider="bedrock",litellm_model_name="bedrock/b",model_id="d"} 2`,
 		`outcrop_deployment_state{deployment="d",model_group="bedrock/*"} 2`,

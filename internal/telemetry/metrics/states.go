@@ -17,8 +17,8 @@ func (s *states) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	counter := func(d *prometheus.Desc, v float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v)
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
 	gauge(desc("outcrop_build_info", "Outcrop's version.", "version"), 1, s.o.Version)
 	if s.o.InFlight != nil {
@@ -32,6 +32,14 @@ func (s *states) Collect(out chan<- prometheus.Metric) {
 		counter(desc("outcrop_ledger_written_rows_total", "Rows that were written to the database."), float64(l.Written))
 		counter(desc("outcrop_ledger_lost_rows_total", "Rows that were lost."), float64(l.Dropped))
 		counter(desc("outcrop_ledger_failures_total", "Tries to write rows that failed."), float64(l.Failures))
+	}
+	if s.o.Callbacks != nil {
+		s.o.Callbacks(func(c Callback) {
+			gauge(desc("outcrop_callback_queued_calls", "Calls that a callback has yet to be told of.", "callback"), float64(c.Queued), c.Name)
+			counter(desc("outcrop_callback_sent_calls_total", "Calls that a callback was told of.", "callback"), float64(c.Sent), c.Name)
+			counter(desc("outcrop_callback_lost_calls_total", "Calls that a callback will never be told of.", "callback"), float64(c.Dropped), c.Name)
+			counter(desc("outcrop_callback_failures_total", "Tries to tell a callback that failed.", "callback"), float64(c.Failures), c.Name)
+		})
 	}
 	if s.o.Deployments != nil {
 		litellm := desc("litellm_deployment_state", "State of a deployment: 0 is well, 1 has failed of late, 2 is left alone.", deploymentLabels...)
