@@ -161,6 +161,11 @@ func (l *Limits) Reset(ctx context.Context, counter Charge, to Amount) error {
 	return l.o.Counters.Reset(ctx, counter, to)
 }
 
+// Spent returns what was spent on a counter of money, calls whose rows are still on their way to a store included.
+func (l *Limits) Spent(ctx context.Context, counter Charge) (Amount, error) {
+	return l.o.Counters.Spent(ctx, counter)
+}
+
 // Spend returns what was spent on an owner's counter: in the period of its budget, and when that ends (zero: never).
 func (l *Limits) Spend(ctx context.Context, o *Owner) (spent Amount, reset time.Time, err error) {
 	period := int64(0)
@@ -273,7 +278,7 @@ func (l *Lease) owner(o *Owner, ask *Ask, now time.Time) {
 	}
 	model := Charge{}
 	if len(t.ModelBudgets)+len(t.ModelRPM)+len(t.ModelTPM) > 0 {
-		model = Charge{ScopeModel, o.Scope + "/" + o.ID + "/" + ask.Group, 0}
+		model = ModelCharge(o.Scope, o.ID, ask.Group, 0)
 	}
 	ofModel, ok := t.ModelBudgets[ask.Group]
 	if ok && ofModel.MaxBudget != nil {
@@ -296,6 +301,11 @@ func (l *Lease) owner(o *Owner, ask *Ask, now time.Time) {
 			claim(Tokens, limit.charge, *limit.tpm, tokens, minute)
 		}
 	}
+}
+
+// ModelCharge is the counter of what an owner uses of one group of models, in the period that begins at a second since 1970.
+func ModelCharge(scope, id, group string, period int64) Charge {
+	return Charge{ScopeModel, scope + "/" + id + "/" + group, period}
 }
 
 func entry(m map[string]int64, key string) *int64 {

@@ -95,6 +95,30 @@ func TestBudgetsOfAllOwners(t *testing.T) {
 	f("tag", g.key(`{}`), http.Header{"X-Litellm-Tags": {"x"}}, "Tag=x")
 }
 
+// A new text is no way around a budget, of the key or of a group of models.
+func TestRegeneratedKeysHaveSpentWhatTheOldOnesHad(t *testing.T) {
+	store := onSQLite(t)
+	g := newKeyRig(t, store, "", "")
+	for name, terms := range map[string]string{"key": `"max_budget":1`, "model": `"model_max_budget":{"claude":{"budget_limit":1}}`} {
+		key := g.key(`{` + terms + `}`)
+		charge := account.Charge{Scope: string(account.EntityKey), ID: account.HashKey(secret.New(key))}
+		if name == "model" {
+			charge = account.ModelCharge(charge.Scope, charge.ID, "claude", 0)
+		}
+		if err := store.ResetSpent(t.Context(), []account.Charge{charge}, []account.Amount{2_000_000_000_000}); err != nil {
+			t.Fatal(err)
+		}
+		fresh := g.admin("/key/regenerate", `{"key":"`+key+`"}`).text("key")
+		if resp, body := g.send("POST", "/v1/chat/completions", hello, bearer(fresh)); resp.StatusCode != 422 || !strings.Contains(body, "budget_exceeded") {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+	}
+	// What was spent a moment ago counts, although no row of it is in the store.
+	key := g.key(`{"max_budget":0.000001}`)
+	g.chats(key, "claude", 200, "")
+	g.chats(g.admin("/key/regenerate", `{"key":"`+key+`"}`).text("key"), "claude", 422, "budget_exceeded")
+}
+
 func TestRequestsUnderWayOfAKey(t *testing.T) {
 	g := newKeyRig(t, onSQLite(t), "", "")
 	key := g.key(`{"max_parallel_requests":1}`)

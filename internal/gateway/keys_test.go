@@ -72,7 +72,7 @@ func newKeyRig(t *testing.T, store account.EntityStore, extra, general string) *
 	l := c.LitellmSettings
 	g.rig = newRig(t, yaml, func(o *Options) {
 		api, err := admin.New(admin.Options{
-			Directory: directory, Spend: &admin.StoredSpend{Store: store}, Logger: o.Logger,
+			Directory: directory, Spend: &admin.StoredSpend{Store: store, Limits: o.Limits}, Logger: o.Logger,
 			Settings: admin.Settings{
 				DefaultKey: l.DefaultKeyGenerateParams, UpperKey: l.UpperboundKeyGenerateParams, KeyGeneration: l.KeyGenerationSettings,
 				DefaultTeam: l.DefaultTeamParams, DefaultUser: l.DefaultInternalUserParams,

@@ -301,7 +301,7 @@ func TestMembersThatNoFunctionHasAreNamed(t *testing.T) {
 func TestInternalNamesNeverReachTheModel(t *testing.T) {
 	for _, name := range []string{
 		"litellm_call_id", "default_fallbacks", "request_timeout", "mock_response",
-		"cache", "caching", "no-log", "guardrails", "ttl", "rpm", "tpm", "weight", "order", "headers", "proxy_server_request",
+		"caching", "no-log", "guardrails", "ttl", "rpm", "tpm", "weight", "order", "headers", "proxy_server_request",
 		"hf_model_name", "roles", "initial_prompt_value", "final_prompt_value", "bos_token", "eos_token", "client_metadata", "input_cost_per_token", "output_cost_per_second",
 	} {
 		req := chat(t, `{"model":"m","messages":[{"role":"user","content":"hi"}],"`+name+`":{"a":1}}`)

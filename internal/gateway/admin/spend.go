@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
@@ -84,18 +85,36 @@ func (s *StoredSpend) reset(ctx context.Context, list []account.Charge, to []acc
 	return nil
 }
 
-// Move has an owner go on with what another has spent.
+// Move has an owner go on with what another has spent, on groups of models that have budgets of their own, too.
 func (s *StoredSpend) Move(ctx context.Context, kind account.EntityKind, from, to string, t *account.Terms) error {
-	list, err := s.counters(kind, from, t)
+	old, err := s.counters(kind, from, t)
 	if err != nil {
 		return err
 	}
-	amounts, err := s.Store.Spent(ctx, list)
-	if err != nil {
-		return err
-	}
+	list := slices.Clone(old)
 	for i := range list {
 		list[i].ID = to
+	}
+	for group, budget := range t.ModelBudgets {
+		start, _, err := s.period(t, budget.Duration)
+		if err != nil {
+			return err
+		}
+		old = append(old, account.ModelCharge(string(kind), from, group, start))
+		list = append(list, account.ModelCharge(string(kind), to, group, start))
+	}
+	amounts, err := s.Store.Spent(ctx, old)
+	if err != nil {
+		return err
+	}
+	if s.Limits != nil { // which know of calls whose rows are still on their way to the store
+		for i := range old {
+			spent, err := s.Limits.Spent(ctx, old[i])
+			if err != nil {
+				return err
+			}
+			amounts[i] = max(amounts[i], spent)
+		}
 	}
 	return s.reset(ctx, list, amounts)
 }
