@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/telemetry/metrics": {"internal/account"},
 	"internal/dialect/read":      {"llm", "internal/jsonscan"},
 	"internal/dialect/anthropic": {"llm", "internal/dialect/read", "internal/jsonscan", "internal/media"},
-	"internal/dialect/openai":    {"llm", "internal/catalog", "internal/jsonscan", "internal/media", "internal/secret"},
+	"internal/dialect/openai":    {"llm", "internal/catalog", "internal/dialect/read", "internal/jsonscan", "internal/media", "internal/secret"},
 	"internal/bedrock/wire":      {"llm", "internal/catalog", "internal/jsonscan", "internal/secret"},
 	"internal/bedrock/identity":  {"llm", "internal/bedrock/wire", "internal/secret"},
 	"internal/bedrock/converse":  {"llm", "internal/bedrock/wire", "internal/catalog", "internal/jsonscan", "internal/media"},

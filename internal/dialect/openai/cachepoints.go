@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -11,7 +12,7 @@ func (d *decoder) cacheRules(path string) ([]llm.CacheRule, error) {
 	rules := []llm.CacheRule{}
 	more, err := d.array(path)
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		rule, err := d.cacheRule(index(path, i))
+		rule, err := d.cacheRule(read.Index(path, i))
 		if err != nil {
 			return nil, err
 		}
@@ -24,16 +25,16 @@ func (d *decoder) cacheRules(path string) ([]llm.CacheRule, error) {
 func (d *decoder) cacheRule(path string) (llm.CacheRule, error) {
 	var rule llm.CacheRule
 	located := false
-	err := d.present(path, func(name []byte) error {
+	err := d.s.Each(path, func(name []byte) error {
 		where := path + "." + string(name)
 		switch string(name) {
 		case "location":
-			word, err := d.word(where)
+			word, err := d.s.Word(where)
 			if err != nil {
 				return err
 			}
 			if word != "message" && word != "tool_config" {
-				return llm.Invalid(where, where+` must be message or tool_config, not "`+clip([]byte(word))+`"`)
+				return llm.Invalid(where, where+` must be message or tool_config, not "`+read.Clip(word)+`"`)
 			}
 			located, rule.Tools = true, word == "tool_config"
 			return nil
@@ -61,7 +62,7 @@ func (d *decoder) cacheRule(path string) (llm.CacheRule, error) {
 }
 
 func (d *decoder) cacheRole(path string, rule *llm.CacheRule) error {
-	word, err := d.word(path)
+	word, err := d.s.Word(path)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (d *decoder) cacheRole(path string, rule *llm.CacheRule) error {
 	case "user", "assistant", "tool":
 		rule.Role = word
 	default:
-		return llm.Invalid(path, path+` must be system, user, assistant or tool, not "`+clip([]byte(word))+`"`)
+		return llm.Invalid(path, path+` must be system, user, assistant or tool, not "`+read.Clip(word)+`"`)
 	}
 	return nil
 }
@@ -81,16 +82,16 @@ func (d *decoder) cacheRole(path string, rule *llm.CacheRule) error {
 func (d *decoder) cacheIndex(path string, rule *llm.CacheRule) error {
 	const most = 1 << 30
 	if d.s.Peek() == jsonscan.KindString {
-		word, err := d.word(path)
+		word, err := d.s.Word(path)
 		if err != nil {
 			return err
 		}
-		inner := decoder{s: jsonscan.New([]byte(word)), req: d.req, control: d.control}
+		inner := decoder{s: read.New([]byte(word)), req: d.req, control: d.control}
 		if rule.Index, err = inner.int(path, -most); err == nil {
 			err = inner.s.End()
 		}
 		if err != nil {
-			return llm.Invalid(path, path+" must be an integer, not "+clip([]byte(word)))
+			return llm.Invalid(path, path+" must be an integer, not "+read.Clip(word))
 		}
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -37,7 +38,7 @@ func (d *decoder) toolCalls(blocks []llm.Block) ([]llm.Block, error) {
 	more, err := d.array("tool_calls")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
 		if blocks, err = d.toolCall(blocks, i); err != nil {
-			return nil, within(err, index("tool_calls", i))
+			return nil, within(err, read.Index("tool_calls", i))
 		}
 		i++
 	}
@@ -46,15 +47,15 @@ func (d *decoder) toolCalls(blocks []llm.Block) ([]llm.Block, error) {
 
 func (d *decoder) toolCall(blocks []llm.Block, i int) ([]llm.Block, error) {
 	if d.s.Peek() != jsonscan.KindObject {
-		return nil, d.wrongType("", "an object")
+		return nil, d.s.WrongType("", "an object")
 	}
 	var id, name string
 	var arguments []byte
 	var cache *llm.CachePoint
-	err := d.present("", func(key []byte) (err error) {
+	err := d.s.Each("", func(key []byte) (err error) {
 		switch string(key) {
 		case "id":
-			id, err = d.word("id")
+			id, err = d.s.Word("id")
 		case "function":
 			name, arguments, err = d.calledFunction("function")
 		case "cache_control":
@@ -70,12 +71,12 @@ func (d *decoder) toolCall(blocks []llm.Block, i int) ([]llm.Block, error) {
 	case err != nil:
 		return nil, err
 	case name == "":
-		return nil, missing("function.name")
+		return nil, read.Missing("function.name")
 	case id == "":
-		return nil, missing("id")
+		return nil, read.Missing("id")
 	}
 	from := len(blocks)
-	blocks = d.call(blocks, id, name, arguments, d.here(index("tool_calls", i)+".function.arguments"))
+	blocks = d.call(blocks, id, name, arguments, d.here(read.Index("tool_calls", i)+".function.arguments"))
 	for j := range blocks[from:] {
 		blocks[from+j].Path.Part = int32(i) //nolint:gosec // bounded by the body's size
 	}
@@ -90,7 +91,7 @@ func (d *decoder) legacyCall(blocks []llm.Block) ([]llm.Block, error) {
 		return nil, err
 	}
 	if name == "" {
-		return nil, missing("function_call.name")
+		return nil, read.Missing("function_call.name")
 	}
 	id := "call_" + strconv.Itoa(int(d.calls.message))
 	d.calls.legacy = append(d.calls.legacy, legacyCall{name: name, id: id})
@@ -100,10 +101,10 @@ func (d *decoder) legacyCall(blocks []llm.Block) ([]llm.Block, error) {
 // calledFunction reads {"name", "arguments"}; arguments are the text inside the JSON string, or the object that some
 // clients send instead.
 func (d *decoder) calledFunction(path string) (name string, arguments []byte, err error) {
-	err = d.present(path, func(key []byte) (err error) {
+	err = d.s.Each(path, func(key []byte) (err error) {
 		switch string(key) {
 		case "name":
-			name, err = d.word(path + ".name")
+			name, err = d.s.Word(path + ".name")
 		case "arguments":
 			if d.s.Peek() == jsonscan.KindObject {
 				arguments, err = d.s.Skip()

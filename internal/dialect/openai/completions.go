@@ -3,6 +3,7 @@ package openai
 import (
 	"strconv"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -13,21 +14,21 @@ const maxPrompts = 32
 // DecodeCompletion reads the body of a legacy Completions request: its prompt becomes one user message. Of several
 // prompts the request has the first, and [Control] all.
 func DecodeCompletion(body []byte) (*llm.Request, *Control, error) {
-	d := decoder{s: jsonscan.New(body), req: &llm.Request{}, control: &Control{}}
+	d := decoder{s: read.New(body), req: &llm.Request{}, control: &Control{}}
 	if d.s.Peek() != jsonscan.KindObject {
 		return DecodeChat(body) // refuses it in the same words
 	}
 	if err := d.each("request_body", d.completionMember); err != nil {
-		return nil, nil, syntax(err)
+		return nil, nil, read.Syntax(err)
 	}
 	if err := d.s.End(); err != nil {
-		return nil, nil, syntax(err)
+		return nil, nil, read.Syntax(err)
 	}
 	if d.req.Model == "" {
-		return nil, nil, missing("model")
+		return nil, nil, read.Missing("model")
 	}
 	if len(d.req.Messages) == 0 {
-		return nil, nil, missing("prompt")
+		return nil, nil, read.Missing("prompt")
 	}
 	d.control.Prompts = d.req.Messages
 	d.req.Messages = d.req.Messages[:1:1]
@@ -41,7 +42,7 @@ func (d *decoder) completionMember(key []byte) error {
 	case "messages", "tools", "tool_choice", "functions", "function_call", "response_format":
 		return llm.Invalid(name, name+" belongs to /chat/completions, not to /completions")
 	case "echo":
-		return d.one(memberEcho, name, func() (err error) { d.control.Echo, err = d.bool(name); return })
+		return d.one(memberEcho, name, func() (err error) { d.control.Echo, err = d.s.Flag(name); return })
 	case "best_of", "suffix", "logprobs":
 		return d.completionParameter(name)
 	default:
@@ -84,19 +85,19 @@ func (d *decoder) prompt() error {
 			case i == maxPrompts:
 				return llm.Invalid("prompt", "prompt has more than "+strconv.Itoa(maxPrompts)+" texts")
 			}
-			if err := d.promptText(index("prompt", i)); err != nil {
+			if err := d.promptText(read.Index("prompt", i)); err != nil {
 				return err
 			}
 			i++
 		}
 		return err
 	default:
-		return d.wrongType("prompt", "a string or an array of strings")
+		return d.s.WrongType("prompt", "a string or an array of strings")
 	}
 }
 
 func (d *decoder) promptText(path string) error {
-	text, err := d.text(path)
+	text, err := d.s.Text(path)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -60,7 +61,7 @@ func (d *decoder) connection(name string) error {
 	}
 	var value secret.Secret
 	if d.s.Peek() == jsonscan.KindString {
-		word, err := d.word(name)
+		word, err := d.s.Word(name)
 		if err != nil {
 			return err
 		}
@@ -143,24 +144,24 @@ func (d *decoder) controlMember(name string) (bool, error) {
 	case "content_policy_fallbacks":
 		c.FilterFallbacks, err = d.fallbacks(name)
 	case "disable_fallbacks":
-		c.NoFallbacks, err = d.bool(name)
+		c.NoFallbacks, err = d.s.Flag(name)
 	case "timeout":
 		c.Timeout, err = d.seconds(name)
 	case "stream_timeout":
 		c.StreamTimeout, err = d.seconds(name)
 	case "litellm_session_id":
-		c.Session, err = d.word(name)
+		c.Session, err = d.s.Word(name)
 	case "allowed_model_region":
 		if d.s.Peek() == jsonscan.KindString {
 			var region string
-			region, err = d.word(name)
+			region, err = d.s.Word(name)
 			c.Regions = []string{region}
 		} else {
 			c.Regions, err = d.strings(name)
 		}
 	case "mock_testing_fallbacks", "mock_testing_context_fallbacks", "mock_testing_content_policy_fallbacks", "mock_testing_rate_limit_error":
 		var wanted bool
-		if wanted, err = d.bool(name); wanted {
+		if wanted, err = d.s.Flag(name); wanted {
 			c.Mock = name
 		}
 	case "cache":
@@ -188,7 +189,7 @@ func (d *decoder) controlMember(name string) (bool, error) {
 }
 
 func (d *decoder) seconds(path string) (time.Duration, error) {
-	seconds, err := d.float(path, 0.001, 86400)
+	seconds, err := d.s.Float(path, 0.001, 86400)
 	if err != nil {
 		return 0, err
 	}
@@ -212,17 +213,17 @@ func (d *decoder) fallbacks(path string) ([]Fallback, error) {
 	var list []Fallback
 	more, err := d.array(path)
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		at := index(path, i)
+		at := read.Index(path, i)
 		i++
 		if d.s.Peek() == jsonscan.KindString {
-			name, err := d.word(at)
+			name, err := d.s.Word(at)
 			if err != nil {
 				return nil, err
 			}
 			list = append(list, Fallback{Model: name})
 			continue
 		}
-		raw, err := d.rawObject(at)
+		raw, err := d.s.Raw(at)
 		if err != nil {
 			return nil, err
 		}
@@ -245,7 +246,7 @@ func fallbacksOf(path string, raw []byte) ([]Fallback, error) {
 	for asked, models := range jsonscan.Members(raw) {
 		i := 0
 		for element := range jsonscan.Elements(models) {
-			one, err := fallback(index(path+"."+asked, i), element)
+			one, err := fallback(read.Index(path+"."+asked, i), element)
 			if err != nil {
 				return nil, err
 			}
@@ -278,7 +279,7 @@ func fallback(path string, raw []byte) (Fallback, error) {
 }
 
 func (d *decoder) boolPointer(path string) (*bool, error) {
-	v, err := d.bool(path)
+	v, err := d.s.Flag(path)
 	return &v, err
 }
 
@@ -286,7 +287,7 @@ func (d *decoder) strings(path string) ([]string, error) {
 	var list []string
 	more, err := d.array(path)
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		word, err := d.word(index(path, i))
+		word, err := d.s.Word(read.Index(path, i))
 		if err != nil {
 			return nil, err
 		}
@@ -299,7 +300,7 @@ func (d *decoder) strings(path string) ([]string, error) {
 // continueMessage reads a message that fills a missing turn: a message object, or just its text.
 func (d *decoder) continueMessage(path string, role llm.Role) (*llm.Message, error) {
 	if d.s.Peek() == jsonscan.KindString {
-		text, err := d.text(path)
+		text, err := d.s.Text(path)
 		return &llm.Message{Role: role, Blocks: []llm.Block{{Kind: llm.BlockText, Text: text, Path: llm.Path{Message: -1, Part: -1}}}}, err
 	}
 	from := len(d.req.Messages)
@@ -322,7 +323,7 @@ func (d *decoder) extraHeaders(path string) error {
 		case strings.EqualFold(name, "authorization"):
 			return forbidden(path + "." + name)
 		case strings.EqualFold(name, "anthropic-beta"):
-			value, err := d.word(path + "." + name)
+			value, err := d.s.Word(path + "." + name)
 			d.req.AddBetas(value)
 			return err
 		default:

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -16,15 +17,15 @@ const maxInputs = 2048
 
 // DecodeEmbeddings reads the body of an embeddings request.
 func DecodeEmbeddings(body []byte) (*llm.Request, *Control, error) {
-	d := decoder{s: jsonscan.New(body), req: &llm.Request{Embed: &llm.Embed{}}, control: &Control{}}
+	d := decoder{s: read.New(body), req: &llm.Request{Embed: &llm.Embed{}}, control: &Control{}}
 	if err := d.document(d.embeddingMember); err != nil {
 		return nil, nil, err
 	}
 	switch {
 	case d.req.Model == "":
-		return nil, nil, missing("model")
+		return nil, nil, read.Missing("model")
 	case !d.seen.has(memberInput):
-		return nil, nil, missing("input")
+		return nil, nil, read.Missing("input")
 	}
 	return d.req, d.control, nil
 }
@@ -38,7 +39,7 @@ func (d *decoder) embeddingMember(key []byte) error {
 		}
 		return d.inputs()
 	case "encoding_format":
-		return d.one(memberEncoding, "encoding_format", func() (err error) { r.Embed.Encoding, err = d.word("encoding_format"); return })
+		return d.one(memberEncoding, "encoding_format", func() (err error) { r.Embed.Encoding, err = d.s.Word("encoding_format"); return })
 	case "dimensions":
 		return d.one(memberDimensions, "dimensions", func() (err error) { r.Embed.Dimensions, err = d.int("dimensions", 1); return })
 	}
@@ -52,7 +53,7 @@ func (d *decoder) inputs() error {
 		return d.input(-1)
 	case jsonscan.KindArray:
 	default:
-		return d.wrongType("input", "a string or an array of strings")
+		return d.s.WrongType("input", "a string or an array of strings")
 	}
 	more, err := d.s.OpenArray()
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
@@ -86,7 +87,7 @@ func (d *decoder) input(i int) error {
 		d.req.Embed.Inputs = append(d.req.Embed.Inputs, blocks)
 		return err
 	default:
-		return d.wrongType(path.String(), "a string, or an object with text or image_url")
+		return d.s.WrongType(path.String(), "a string, or an object with text or image_url")
 	}
 }
 
@@ -124,11 +125,11 @@ func (d *decoder) inputFile(p *part, path llm.Path) (llm.Block, error) {
 func (d *decoder) inputObject(path llm.Path) ([]llm.Block, error) {
 	var blocks []llm.Block
 	where := path.String()
-	err := d.present(where, func(name []byte) error {
+	err := d.s.Each(where, func(name []byte) error {
 		member := where + "." + string(name)
 		switch string(name) {
 		case "text":
-			text, err := d.text(member)
+			text, err := d.s.Text(member)
 			if err == nil && text.IsEmpty() {
 				err = llm.Invalid(member, member+" must not be empty")
 			}
@@ -153,7 +154,7 @@ func (d *decoder) inputObject(path llm.Path) ([]llm.Block, error) {
 			for i := 0; err == nil && more; more, err = d.s.NextElement() {
 				from := len(d.blocks)
 				if err := d.part(i); err != nil {
-					return within(err, index(member, i))
+					return within(err, read.Index(member, i))
 				}
 				for _, b := range d.take(from) {
 					b.Path = path

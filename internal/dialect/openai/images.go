@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -104,13 +105,13 @@ func pictureOf(path string, data []byte) (*llm.Picture, *llm.Error) {
 }
 
 func decodeImage(task llm.ImageTask, body []byte, sources []llm.Picture, mask *llm.Picture) (*llm.Request, *Control, error) {
-	d := decoder{s: jsonscan.New(body), req: &llm.Request{Image: &llm.Image{Task: task, Sources: sources, Mask: mask}}, control: &Control{}}
+	d := decoder{s: read.New(body), req: &llm.Request{Image: &llm.Image{Task: task, Sources: sources, Mask: mask}}, control: &Control{}}
 	if err := d.document(d.imageMember); err != nil {
 		return nil, nil, err
 	}
 	a := d.req.Image
 	if task != llm.ImageGenerate && len(a.Sources) == 0 && !hasImage(d.req.Extra) {
-		return nil, nil, missing("image")
+		return nil, nil, read.Missing("image")
 	}
 	FlatGuardrail(d.req)
 	return d.req, d.control, nil
@@ -151,7 +152,7 @@ func (d *decoder) imageMember(key []byte) error {
 	switch name := string(key); name {
 	case "prompt":
 		return d.one(memberPrompt, name, func() (err error) {
-			if a.Prompt, err = d.text(name); err == nil && a.Prompt.IsBlank() {
+			if a.Prompt, err = d.s.Text(name); err == nil && a.Prompt.IsBlank() {
 				err = llm.Invalid(name, "prompt must not be empty")
 			}
 			return err
@@ -167,14 +168,14 @@ func (d *decoder) imageMember(key []byte) error {
 	case "size":
 		return d.one(memberSize, name, d.imageSize)
 	case "quality":
-		return d.one(memberQuality, name, func() (err error) { a.Quality, err = d.word(name); return })
+		return d.one(memberQuality, name, func() (err error) { a.Quality, err = d.s.Word(name); return })
 	case "style":
-		return d.one(memberStyle, name, func() (err error) { a.Style, err = d.word(name); return })
+		return d.one(memberStyle, name, func() (err error) { a.Style, err = d.s.Word(name); return })
 	case "output_format":
-		return d.one(memberOutput, name, func() (err error) { a.Format, err = d.word(name); return })
+		return d.one(memberOutput, name, func() (err error) { a.Format, err = d.s.Word(name); return })
 	case "response_format":
 		return d.one(memberFormat, name, func() error {
-			word, err := d.word(name)
+			word, err := d.s.Word(name)
 			if err == nil && word != "b64_json" && word != "url" {
 				err = llm.Invalid(name, "response_format must be b64_json or url")
 			}
@@ -185,7 +186,7 @@ func (d *decoder) imageMember(key []byte) error {
 		return d.imageWord(name)
 	case "stream":
 		return d.one(memberStream, name, func() error {
-			asked, err := d.bool(name)
+			asked, err := d.s.Flag(name)
 			if asked {
 				d.req.Params = append(d.req.Params, llm.Field{Name: name, Value: json.RawMessage("true")})
 			}
@@ -194,7 +195,7 @@ func (d *decoder) imageMember(key []byte) error {
 	case "partial_images", "output_compression", "input_fidelity":
 		return d.parameter(name)
 	case "safety_identifier":
-		return d.one(memberSafety, name, func() (err error) { d.req.User, err = d.word(name); return })
+		return d.one(memberSafety, name, func() (err error) { d.req.User, err = d.s.Word(name); return })
 	}
 	if d.req.Image.Task != llm.ImageGenerate {
 		switch name := string(key); name {
@@ -209,10 +210,10 @@ func (d *decoder) imageMember(key []byte) error {
 
 // imageWord reads background and moderation, whose usual words mean nothing to Bedrock's models.
 func (d *decoder) imageWord(name string) error {
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
-	word, err := d.word(name)
+	word, err := d.s.Word(name)
 	if err != nil || word == "auto" || name == "background" && word == "opaque" {
 		return err
 	}
@@ -221,20 +222,20 @@ func (d *decoder) imageWord(name string) error {
 }
 
 func (d *decoder) imageSize() error {
-	word, err := d.word("size")
+	word, err := d.s.Word("size")
 	if err != nil {
 		return err
 	}
 	var ok bool
 	if d.req.Image.Width, d.req.Image.Height, ok = llm.ParseSize(word); !ok {
-		return llm.Invalid("size", `size must be auto or a width and a height in pixels, such as 1024x1024, not "`+clip([]byte(word))+`"`)
+		return llm.Invalid("size", `size must be auto or a width and a height in pixels, such as 1024x1024, not "`+read.Clip(word)+`"`)
 	}
 	return nil
 }
 
 // imageSources reads an image, or a list of them.
 func (d *decoder) imageSources(name string) error {
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	one := func(path string) error {
@@ -249,7 +250,7 @@ func (d *decoder) imageSources(name string) error {
 	}
 	more, err := d.s.OpenArray()
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		if err := one(index(name, i)); err != nil {
+		if err := one(read.Index(name, i)); err != nil {
 			return err
 		}
 		i++
@@ -261,7 +262,7 @@ func (d *decoder) imageSources(name string) error {
 func (d *decoder) picture(path string) (*llm.Picture, error) {
 	if d.s.Peek() == jsonscan.KindObject {
 		var found *llm.Picture
-		err := d.present(path, func(name []byte) (err error) {
+		err := d.s.Each(path, func(name []byte) (err error) {
 			switch string(name) {
 			case "type", "detail":
 				_, err = d.s.Skip()

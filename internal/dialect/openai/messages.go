@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -14,7 +15,7 @@ func (d *decoder) messages() error {
 	for ; err == nil && more; more, err = d.s.NextElement() {
 		d.calls.message++
 		if err := d.message(); err != nil {
-			return within(err, index("messages", int(d.calls.message)-1))
+			return within(err, read.Index("messages", int(d.calls.message)-1))
 		}
 	}
 	return err
@@ -41,7 +42,7 @@ func within(err error, prefix string) error {
 func (d *decoder) here(member string) string {
 	switch d.items {
 	case itemsOfInput:
-		return index("input", int(d.calls.message)-1) + "." + member
+		return read.Index("input", int(d.calls.message)-1) + "." + member
 	case itemsOfHistory:
 		return "previous_response_id"
 	}
@@ -78,7 +79,7 @@ const (
 func (d *decoder) message() error {
 	start := d.s.Pos
 	if d.s.Peek() != jsonscan.KindObject {
-		return d.wrongType("", "an object")
+		return d.s.WrongType("", "an object")
 	}
 	var t turn
 	if err := d.each("", func(name []byte) error { return d.turnMember(&t, name) }); err != nil {
@@ -94,7 +95,7 @@ func (d *decoder) message() error {
 		return nil
 	}
 	if !t.hasRole {
-		return missing("role")
+		return read.Missing("role")
 	}
 	return d.place(&t)
 }
@@ -107,22 +108,22 @@ func (d *decoder) turnMember(t *turn, key []byte) error {
 	if string(key) == "content" {
 		t.hasContent = true
 	}
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	var err error
 	switch string(key) {
 	case "role":
 		t.hasRole = true
-		t.role, err = d.word("role")
+		t.role, err = d.s.Word("role")
 	case "content":
 		t.content, err = d.content("content")
 	case "name":
-		t.name, err = d.word("name")
+		t.name, err = d.s.Word("name")
 	case "tool_calls":
 		t.calls, err = d.toolCalls(t.calls)
 	case "tool_call_id":
-		t.toolCallID, err = d.word("tool_call_id")
+		t.toolCallID, err = d.s.Word("tool_call_id")
 	case "function_call":
 		t.calls, err = d.legacyCall(t.calls)
 	case "thinking_blocks":
@@ -130,14 +131,14 @@ func (d *decoder) turnMember(t *turn, key []byte) error {
 	case "cache_control":
 		t.cache, err = d.cacheControl()
 	case "prefix":
-		t.prefix, err = d.bool("prefix")
+		t.prefix, err = d.s.Flag("prefix")
 	case "is_error":
-		t.failed, err = d.bool("is_error")
+		t.failed, err = d.s.Flag("is_error")
 	case "search_results":
 		t.content, err = d.searchResults(t.content)
 	case "refusal":
 		var text llm.Text
-		if text, err = d.text("refusal"); err == nil && !text.IsBlank() {
+		if text, err = d.s.Text("refusal"); err == nil && !text.IsBlank() {
 			t.content = append(t.content, d.textBlock(text, -1))
 		}
 	case "type":
@@ -215,7 +216,7 @@ func (d *decoder) place(t *turn) error {
 		d.add(llm.RoleUser, t.content)
 	case "assistant":
 		if !t.hasContent && len(t.content)+len(t.calls)+len(t.thinking) == 0 {
-			return missing("content")
+			return read.Missing("content")
 		}
 		for i := range t.thinking {
 			t.thinking[i].Path.In = llm.InThinkingBlocks
@@ -227,16 +228,16 @@ func (d *decoder) place(t *turn) error {
 		d.req.Messages[len(d.req.Messages)-1].Prefix = t.prefix
 	case "tool":
 		if t.toolCallID == "" {
-			return missing("tool_call_id")
+			return read.Missing("tool_call_id")
 		}
 		d.result(t.toolCallID, t)
 	case "function":
 		if t.name == "" {
-			return missing("name")
+			return read.Missing("name")
 		}
 		d.result(d.calls.lastLegacy(t.name), t)
 	default:
-		return llm.Invalid("role", `role must be system, developer, user, assistant, tool or function, not "`+clip([]byte(t.role))+`"`)
+		return llm.Invalid("role", `role must be system, developer, user, assistant, tool or function, not "`+read.Clip(t.role)+`"`)
 	}
 	return nil
 }
@@ -318,7 +319,7 @@ func (d *decoder) content(path string) ([]llm.Block, error) {
 	from := len(d.blocks)
 	switch d.s.Peek() {
 	case jsonscan.KindString:
-		text, err := d.text(path)
+		text, err := d.s.Text(path)
 		d.blocks = append(d.blocks, d.textBlock(text, -1))
 		return d.take(from), err
 	case jsonscan.KindObject:
@@ -330,37 +331,37 @@ func (d *decoder) content(path string) ([]llm.Block, error) {
 		more, err := d.s.OpenArray()
 		for i := 0; err == nil && more; more, err = d.s.NextElement() {
 			if d.s.Peek() == jsonscan.KindString { // a bare string among the parts
-				text, err := d.text(index(path, i))
+				text, err := d.s.Text(read.Index(path, i))
 				if err != nil {
 					return nil, err
 				}
 				d.blocks = append(d.blocks, d.textBlock(text, i))
 			} else if err := d.part(i); err != nil {
-				return nil, within(err, index(path, i))
+				return nil, within(err, read.Index(path, i))
 			}
 			i++
 		}
 		return d.take(from), err
 	default:
-		return nil, d.wrongType(path, "a string, an array of parts or a part")
+		return nil, d.s.WrongType(path, "a string, an array of parts or a part")
 	}
 }
 
 func (d *decoder) cacheControl() (*llm.CachePoint, error) {
 	const path = "cache_control"
 	point := &llm.CachePoint{}
-	err := d.present(path, func(name []byte) error {
+	err := d.s.Each(path, func(name []byte) error {
 		switch string(name) {
 		case "type":
-			word, err := d.word(path + ".type")
+			word, err := d.s.Word(path + ".type")
 			if err == nil && word != "ephemeral" && word != "default" {
-				return llm.Invalid(path+".type", path+`.type must be ephemeral, not "`+clip([]byte(word))+`"`)
+				return llm.Invalid(path+".type", path+`.type must be ephemeral, not "`+read.Clip(word)+`"`)
 			}
 			return err
 		case "ttl":
-			word, err := d.word(path + ".ttl")
+			word, err := d.s.Word(path + ".ttl")
 			if err == nil && word != "5m" && word != "1h" {
-				return llm.Invalid(path+".ttl", path+`.ttl must be 5m or 1h, not "`+clip([]byte(word))+`"`)
+				return llm.Invalid(path+".ttl", path+`.ttl must be 5m or 1h, not "`+read.Clip(word)+`"`)
 			}
 			point.TTL = word
 			return err

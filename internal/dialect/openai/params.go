@@ -3,26 +3,27 @@ package openai
 import (
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
 func (d *decoder) stop() error {
 	if d.s.Peek() == jsonscan.KindString {
-		word, err := d.word("stop")
+		word, err := d.s.Word("stop")
 		d.req.Stop = appendStop([]string{}, word)
 		return err
 	}
 	if d.s.Peek() != jsonscan.KindArray {
-		return d.wrongType("stop", "a string or an array of strings")
+		return d.s.WrongType("stop", "a string or an array of strings")
 	}
 	d.req.Stop = []string{}
 	more, err := d.s.OpenArray()
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		if absent, err := d.null(); err != nil {
+		if absent, err := d.s.Null(); err != nil {
 			return err
 		} else if !absent {
-			word, err := d.word(index("stop", i))
+			word, err := d.s.Word(read.Index("stop", i))
 			if err != nil {
 				return err
 			}
@@ -51,13 +52,13 @@ func (d *decoder) choices() error {
 }
 
 func (d *decoder) streamOptions() error {
-	return d.present("stream_options", func(name []byte) (err error) {
+	return d.s.Each("stream_options", func(name []byte) (err error) {
 		if string(name) == "include_usage" {
-			d.req.IncludeUsage, err = d.bool("stream_options.include_usage")
+			d.req.IncludeUsage, err = d.s.Flag("stream_options.include_usage")
 			return err
 		}
 		if string(name) == "include_obfuscation" { // padding against traffic analysis: Outcrop adds none
-			asked, err := d.bool("stream_options.include_obfuscation")
+			asked, err := d.s.Flag("stream_options.include_obfuscation")
 			if asked {
 				d.req.Lose("stream_options.include_obfuscation", "unsupported")
 			}
@@ -72,7 +73,7 @@ func (d *decoder) effort() error {
 	if d.s.Peek() != jsonscan.KindObject {
 		return d.effortWord(path)
 	}
-	return d.present(path, func(name []byte) error { // the Responses API's shape
+	return d.s.Each(path, func(name []byte) error { // the Responses API's shape
 		if string(name) == "effort" {
 			return d.effortWord(path + ".effort")
 		}
@@ -88,7 +89,7 @@ func (d *decoder) ignore(path string) error {
 }
 
 func (d *decoder) effortWord(path string) error {
-	word, err := d.word(path)
+	word, err := d.s.Word(path)
 	if err != nil {
 		return err
 	}
@@ -97,13 +98,13 @@ func (d *decoder) effortWord(path string) error {
 		d.req.Effort = word
 	case "default":
 	default:
-		return llm.Invalid(path, path+` must be one of none, minimal, low, medium, high, xhigh, max, not "`+clip([]byte(word))+`"`)
+		return llm.Invalid(path, path+` must be one of none, minimal, low, medium, high, xhigh, max, not "`+read.Clip(word)+`"`)
 	}
 	return nil
 }
 
 func (d *decoder) tier(path string) error {
-	word, err := d.word(path)
+	word, err := d.s.Word(path)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (d *decoder) tier(path string) error {
 	case "flex", "priority", "reserved":
 		d.req.Tier = word
 	default:
-		return llm.Invalid(path, path+` must be one of auto, default, flex, priority, reserved, not "`+clip([]byte(word))+`"`)
+		return llm.Invalid(path, path+` must be one of auto, default, flex, priority, reserved, not "`+read.Clip(word)+`"`)
 	}
 	return nil
 }
@@ -125,9 +126,9 @@ func (d *decoder) awsTier() error {
 
 func (d *decoder) performance() error {
 	return d.soleMember("performanceConfig", "latency", func() error {
-		word, err := d.word("performanceConfig.latency")
+		word, err := d.s.Word("performanceConfig.latency")
 		if err == nil && word != "standard" && word != "optimized" {
-			return llm.Invalid("performanceConfig.latency", `performanceConfig.latency must be standard or optimized, not "`+clip([]byte(word))+`"`)
+			return llm.Invalid("performanceConfig.latency", `performanceConfig.latency must be standard or optimized, not "`+read.Clip(word)+`"`)
 		}
 		d.req.Latency = word
 		return err
@@ -166,7 +167,7 @@ func (d *decoder) requestMetadata() error {
 				return duplicate(path + "." + name)
 			}
 		}
-		value, err := d.word(path + "." + name)
+		value, err := d.s.Word(path + "." + name)
 		d.req.Metadata = append(d.req.Metadata, llm.Pair{Key: name, Value: value})
 		return err
 	})
@@ -174,7 +175,7 @@ func (d *decoder) requestMetadata() error {
 
 func (d *decoder) betas() error {
 	if d.s.Peek() == jsonscan.KindString {
-		word, err := d.word("anthropic_beta")
+		word, err := d.s.Word("anthropic_beta")
 		d.req.AddBetas(word)
 		return err
 	}
@@ -188,14 +189,14 @@ func (d *decoder) betas() error {
 func (d *decoder) format() error {
 	const path = "response_format"
 	f := llm.Format{}
-	err := d.present(path, func(name []byte) (err error) {
+	err := d.s.Each(path, func(name []byte) (err error) {
 		switch string(name) {
 		case "type":
-			f.Type, err = d.word(path + ".type")
+			f.Type, err = d.s.Word(path + ".type")
 		case "json_schema":
 			err = d.jsonSchema(path+".json_schema", &f)
 		case "response_schema":
-			f.Schema, err = d.rawObject(path + ".response_schema")
+			f.Schema, err = d.s.Raw(path + ".response_schema")
 		default:
 			err = d.ignore(path + "." + string(name))
 		}
@@ -214,27 +215,27 @@ func (d *decoder) format() error {
 		return llm.Invalid(path+".json_schema.schema", "response_format of type json_schema needs json_schema.schema")
 	case f.Type == "json_schema":
 	case f.Type == "":
-		return missing(path + ".type")
+		return read.Missing(path + ".type")
 	default:
-		return llm.Invalid(path+".type", path+`.type must be text, json_object or json_schema, not "`+clip([]byte(f.Type))+`"`)
+		return llm.Invalid(path+".type", path+`.type must be text, json_object or json_schema, not "`+read.Clip(f.Type)+`"`)
 	}
 	d.req.Format = &f
 	return nil
 }
 
 func (d *decoder) jsonSchema(path string, f *llm.Format) error {
-	return d.present(path, func(name []byte) error { return d.schemaMember(path, string(name), f) })
+	return d.s.Each(path, func(name []byte) error { return d.schemaMember(path, string(name), f) })
 }
 
 // schemaMember reads a member of what describes a structured answer.
 func (d *decoder) schemaMember(path, name string, f *llm.Format) (err error) {
 	switch name {
 	case "name":
-		f.Name, err = d.word(path + ".name")
+		f.Name, err = d.s.Word(path + ".name")
 	case "description":
-		f.Description, err = d.text(path + ".description")
+		f.Description, err = d.s.Text(path + ".description")
 	case "schema":
-		f.Schema, err = d.rawObject(path + ".schema")
+		f.Schema, err = d.s.Raw(path + ".schema")
 	case "strict":
 		f.Strict, err = d.boolPointer(path + ".strict")
 	default:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/llm"
@@ -38,7 +39,7 @@ type file struct {
 // part reads one content part and appends its blocks to the arena. Paths in errors are relative to the part.
 func (d *decoder) part(i int) error {
 	if d.s.Peek() != jsonscan.KindObject {
-		return d.wrongType("", "an object")
+		return d.s.WrongType("", "an object")
 	}
 	var p part
 	d.partIndex = i
@@ -50,7 +51,7 @@ func (d *decoder) part(i int) error {
 
 // herePart is the path of a member of the part that is being read.
 func (d *decoder) herePart(member string) string {
-	return d.here(index("content", d.partIndex) + "." + member)
+	return d.here(read.Index("content", d.partIndex) + "." + member)
 }
 
 func (d *decoder) partMember(p *part, name string) error {
@@ -63,19 +64,19 @@ func (d *decoder) partMember(p *part, name string) error {
 		}
 		p.seen = append(p.seen, name)
 	}
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	var err error
 	switch name {
 	case "type":
-		p.kind, err = d.word("type")
+		p.kind, err = d.s.Word("type")
 	case "text", "thinking", "refusal":
-		p.text, err = d.text(name)
+		p.text, err = d.s.Text(name)
 	case "signature":
-		p.signature, err = d.text("signature")
+		p.signature, err = d.s.Text("signature")
 	case "data":
-		p.data, err = d.text("data")
+		p.data, err = d.s.Text("data")
 	case "image_url", "video_url", "file", "input_audio", "source":
 		p.hasFile = true
 		if d.s.Peek() == jsonscan.KindString && name != "source" {
@@ -86,12 +87,12 @@ func (d *decoder) partMember(p *part, name string) error {
 	case "cache_control":
 		p.cache, err = d.cacheControl()
 	case "title":
-		p.title, err = d.word("title")
+		p.title, err = d.s.Word("title")
 	case "context":
-		p.context, err = d.text("context")
+		p.context, err = d.s.Text("context")
 	case "citations":
 		if d.s.Peek() == jsonscan.KindObject {
-			err = d.soleMember("citations", "enabled", func() (err error) { p.citations, err = d.bool("citations.enabled"); return })
+			err = d.soleMember("citations", "enabled", func() (err error) { p.citations, err = d.s.Flag("citations.enabled"); return })
 		} else {
 			_, err = d.s.Skip() // an answer's citations, sent back with the history
 		}
@@ -117,15 +118,15 @@ func (d *decoder) placePart(p *part, i int) error {
 		block.Kind, block.Signature = llm.BlockRedacted, p.data
 	case "image_url", "image", "file", "document", "video_url", "video", "input_audio", "audio_url", "input_image", "input_file":
 		if !p.hasFile {
-			return missing(p.kind)
+			return read.Missing(p.kind)
 		}
 		if err := d.placeFile(&block, p); err != nil {
 			return err
 		}
 	case "":
-		return missing("type")
+		return read.Missing("type")
 	default:
-		return llm.Invalid("type", `type "`+clip([]byte(p.kind))+`" is not a content part that Outcrop knows`)
+		return llm.Invalid("type", `type "`+read.Clip(p.kind)+`" is not a content part that Outcrop knows`)
 	}
 	d.blocks = append(d.blocks, block)
 	return nil
@@ -168,7 +169,7 @@ func badMedia(path, message string) *llm.Error {
 // file reads the object behind image_url, file, input_audio, video_url or Anthropic's source.
 func (d *decoder) file(path string, f *file) error {
 	kind := ""
-	err := d.present(path, func(key []byte) (err error) {
+	err := d.s.Each(path, func(key []byte) (err error) {
 		member := path + "." + string(key)
 		switch string(key) {
 		case "url":
@@ -176,20 +177,20 @@ func (d *decoder) file(path string, f *file) error {
 		case "file_data", "data":
 			err = d.fileData(member, f)
 		case "file_id":
-			if f.id, err = d.word(member); err == nil {
+			if f.id, err = d.s.Word(member); err == nil {
 				err = d.fileID(member, f)
 			}
 		case "filename":
-			f.name, err = d.word(member)
+			f.name, err = d.s.Word(member)
 		case "format":
-			f.format, err = d.word(member)
+			f.format, err = d.s.Word(member)
 		case "media_type":
-			f.mime, err = d.word(member)
+			f.mime, err = d.s.Word(member)
 		case "type":
-			kind, err = d.word(member)
+			kind, err = d.s.Word(member)
 		case "detail":
 			var word string
-			if word, err = d.word(member); word != "auto" {
+			if word, err = d.s.Word(member); word != "auto" {
 				d.req.Lose(d.herePart(member), "unsupported")
 			}
 		default:
@@ -217,7 +218,7 @@ func (d *decoder) file(path string, f *file) error {
 // object is known.
 func (d *decoder) fileData(path string, f *file) error {
 	if d.s.Peek() != jsonscan.KindString {
-		return d.wrongType(path, "a string")
+		return d.s.WrongType(path, "a string")
 	}
 	start := d.s.Pos
 	raw, err := d.s.String()
@@ -319,7 +320,7 @@ func (f *file) guess() (media.Format, bool) {
 func (d *decoder) searchResults(blocks []llm.Block) ([]llm.Block, error) {
 	more, err := d.array("search_results")
 	for ; err == nil && more; more, err = d.s.NextElement() {
-		span, err := d.rawObject("search_results")
+		span, err := d.s.Raw("search_results")
 		if err != nil {
 			return nil, err
 		}

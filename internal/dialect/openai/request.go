@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -13,7 +14,7 @@ func DecodeChat(body []byte) (*llm.Request, *Control, error) {
 		return nil, nil, err
 	}
 	if req.Model == "" {
-		return nil, nil, missing("model")
+		return nil, nil, read.Missing("model")
 	}
 	return req, control, nil
 }
@@ -35,13 +36,13 @@ func DecodeDefaults(params []byte) (*llm.Request, *Control, error) {
 func DecodeFurther(members []byte) (*llm.Request, *Control, error) { return decode(members, false) }
 
 func decode(body []byte, whole bool) (*llm.Request, *Control, error) {
-	d := decoder{s: jsonscan.New(body), req: &llm.Request{}, control: &Control{}}
+	d := decoder{s: read.New(body), req: &llm.Request{}, control: &Control{}}
 	if err := d.document(d.member); err != nil {
 		return nil, nil, err
 	}
 	if whole && len(d.req.Messages) == 0 && len(d.req.System) == 0 {
 		if !d.seen.has(memberMessages) {
-			return nil, nil, missing("messages")
+			return nil, nil, read.Missing("messages")
 		}
 		return nil, nil, &llm.Error{Kind: llm.KindInvalid, Code: "empty_messages", Param: "messages", Message: "messages must not be empty"}
 	}
@@ -55,21 +56,17 @@ func decode(body []byte, whole bool) (*llm.Request, *Control, error) {
 func (d *decoder) document(member func(key []byte) error) error {
 	if d.s.Peek() != jsonscan.KindObject {
 		if err := jsonscan.Valid(d.s.Data); err != nil {
-			return syntax(err)
+			return read.Syntax(err)
 		}
-		return llm.Invalid("request_body", "the request body must be a JSON object, not "+article(d.s.Peek()))
+		return llm.Invalid("request_body", "the request body must be a JSON object, not "+read.Article(d.s.Peek()))
 	}
 	if err := d.each("request_body", member); err != nil {
-		return syntax(err)
+		return read.Syntax(err)
 	}
 	if err := d.s.End(); err != nil {
-		return syntax(err)
+		return read.Syntax(err)
 	}
 	return nil
-}
-
-func missing(param string) *llm.Error {
-	return &llm.Error{Kind: llm.KindInvalid, Code: "missing_required_parameter", Param: param, Message: param + " is missing"}
 }
 
 // The members that the decoder knows; each has a bit in the set of those seen.
@@ -135,14 +132,14 @@ func (d *decoder) once(bit uint, name string) (absent bool, err error) {
 	if !d.seen.add(bit) {
 		return false, duplicate(name)
 	}
-	return d.null()
+	return d.s.Null()
 }
 
 func (d *decoder) member(key []byte) error {
 	r := d.req
 	switch string(key) {
 	case "model":
-		return d.one(memberModel, "model", func() (err error) { r.Model, err = d.word("model"); return })
+		return d.one(memberModel, "model", func() (err error) { r.Model, err = d.s.Word("model"); return })
 	case "messages":
 		return d.one(memberMessages, "messages", d.messages)
 	case "tools":
@@ -166,9 +163,9 @@ func (d *decoder) member(key []byte) error {
 	case "max_completion_tokens":
 		return d.one(memberMaxCompletionTokens, "max_completion_tokens", func() (err error) { r.MaxTokens, err = d.int("max_completion_tokens", 1); return })
 	case "temperature":
-		return d.one(memberTemperature, "temperature", func() (err error) { r.Temperature, err = d.float("temperature", 0, 2); return })
+		return d.one(memberTemperature, "temperature", func() (err error) { r.Temperature, err = d.s.Float("temperature", 0, 2); return })
 	case "top_p":
-		return d.one(memberTopP, "top_p", func() (err error) { r.TopP, err = d.float("top_p", 0, 1); return })
+		return d.one(memberTopP, "top_p", func() (err error) { r.TopP, err = d.s.Float("top_p", 0, 1); return })
 	case "top_k":
 		return d.one(memberTopK, "top_k", func() (err error) { r.TopK, err = d.int("top_k", 0); return })
 	case "stop":
@@ -176,7 +173,7 @@ func (d *decoder) member(key []byte) error {
 	case "n":
 		return d.one(memberN, "n", d.choices)
 	case "stream":
-		return d.one(memberStream, "stream", func() (err error) { r.Stream, err = d.bool("stream"); return })
+		return d.one(memberStream, "stream", func() (err error) { r.Stream, err = d.s.Flag("stream"); return })
 	case "stream_options":
 		return d.one(memberStreamOptions, "stream_options", d.streamOptions)
 	case "response_format":
@@ -184,16 +181,16 @@ func (d *decoder) member(key []byte) error {
 	case "reasoning_effort":
 		return d.one(memberEffort, "reasoning_effort", d.effort)
 	case "thinking":
-		return d.one(memberThinking, "thinking", func() (err error) { r.Thinking, err = d.rawObject("thinking"); return })
+		return d.one(memberThinking, "thinking", func() (err error) { r.Thinking, err = d.s.Raw("thinking"); return })
 	case "service_tier":
 		return d.one(memberTier, "service_tier", func() error { return d.tier("service_tier") })
 	case "serviceTier":
 		return d.one(memberServiceTier, "serviceTier", d.awsTier)
 	case "user":
-		return d.one(memberUser, "user", func() (err error) { r.User, err = d.word("user"); return })
+		return d.one(memberUser, "user", func() (err error) { r.User, err = d.s.Word("user"); return })
 	case "safety_identifier":
 		return d.one(memberSafety, "safety_identifier", func() error {
-			id, err := d.word("safety_identifier")
+			id, err := d.s.Word("safety_identifier")
 			if r.User == "" {
 				r.User = id
 			}
@@ -206,7 +203,7 @@ func (d *decoder) member(key []byte) error {
 	case "performanceConfig":
 		return d.one(memberPerformance, "performanceConfig", d.performance)
 	case "guardrailConfig":
-		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.rawObject("guardrailConfig"); return })
+		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.s.Raw("guardrailConfig"); return })
 	case "anthropic_beta":
 		return d.one(memberBetas, "anthropic_beta", d.betas)
 	case "extra_body":
@@ -229,17 +226,17 @@ func (d *decoder) sharedMember(key []byte, self func(key []byte) error) error {
 	r := d.req
 	switch string(key) {
 	case "model":
-		return d.one(memberModel, "model", func() (err error) { r.Model, err = d.word("model"); return })
+		return d.one(memberModel, "model", func() (err error) { r.Model, err = d.s.Word("model"); return })
 	case "user":
-		return d.one(memberUser, "user", func() (err error) { r.User, err = d.word("user"); return })
+		return d.one(memberUser, "user", func() (err error) { r.User, err = d.s.Word("user"); return })
 	case "metadata":
 		return d.one(memberMetadata, "metadata", d.metadata)
 	case "guardrailConfig":
-		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.rawObject("guardrailConfig"); return })
+		return d.one(memberGuardrail, "guardrailConfig", func() (err error) { r.Guardrail, err = d.s.Raw("guardrailConfig"); return })
 	case "extra_body":
 		return d.one(memberExtraBody, "extra_body", func() error { return d.each("extra_body", self) })
 	}
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	if known, err := d.controlMember(string(key)); known || err != nil {
@@ -256,7 +253,7 @@ func (d *decoder) sharedMember(key []byte, self func(key []byte) error) error {
 // otherMember keeps a member that has no field of its own: a parameter of OpenAI's for the codec to judge, or one of
 // the provider's to pass on.
 func (d *decoder) otherMember(name string) error {
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	if known, err := d.controlMember(name); known || err != nil {
@@ -272,7 +269,7 @@ func (d *decoder) otherMember(name string) error {
 	field := llm.Field{Name: name, Value: value}
 	if isOpenAIParameter(name) {
 		if kind := parameterKind(name); kind != 0 && kindOf(value) != kind {
-			return llm.Invalid(name, name+" must be "+article(kind)+", not "+article(kindOf(value)))
+			return llm.Invalid(name, name+" must be "+read.Article(kind)+", not "+read.Article(kindOf(value)))
 		}
 		d.req.Params = append(d.req.Params, field)
 		return nil

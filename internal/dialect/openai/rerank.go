@@ -3,6 +3,7 @@ package openai
 import (
 	"strconv"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -17,20 +18,20 @@ const (
 // DecodeRerank reads the body of a rerank request. Its fields are Cohere's, of both versions of its API; what is said to
 // the gateway, and the shape of errors, are as everywhere here.
 func DecodeRerank(body []byte) (*llm.Request, *Control, error) {
-	d := decoder{s: jsonscan.New(body), req: &llm.Request{Rerank: &llm.Rerank{}}, control: &Control{}}
+	d := decoder{s: read.New(body), req: &llm.Request{Rerank: &llm.Rerank{}}, control: &Control{}}
 	if err := d.document(d.rerankMember); err != nil {
 		return nil, nil, err
 	}
 	r := d.req.Rerank
 	switch {
 	case d.req.Model == "":
-		return nil, nil, missing("model")
+		return nil, nil, read.Missing("model")
 	case !d.seen.has(memberQuery):
-		return nil, nil, missing("query")
+		return nil, nil, read.Missing("query")
 	case r.Query.IsEmpty():
 		return nil, nil, llm.Invalid("query", "query must be a string of 1 to 32,000 characters")
 	case !d.seen.has(memberDocuments):
-		return nil, nil, missing("documents")
+		return nil, nil, read.Missing("documents")
 	case len(r.Documents) == 0:
 		return nil, nil, llm.Invalid("documents", "documents must not be empty")
 	}
@@ -42,7 +43,7 @@ func (d *decoder) rerankMember(key []byte) error {
 	switch name := string(key); name {
 	case "query":
 		return d.one(memberQuery, name, func() (err error) {
-			if r.Query, err = d.text(name); err == nil && r.Query.Runes() > maxDocument {
+			if r.Query, err = d.s.Text(name); err == nil && r.Query.Runes() > maxDocument {
 				err = llm.Invalid(name, "query has more than 32,000 characters")
 			}
 			return err
@@ -63,7 +64,7 @@ func (d *decoder) rerankMember(key []byte) error {
 
 // parameter keeps a parameter of the client's dialect for the codec to judge.
 func (d *decoder) parameter(name string) error {
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	if llm.Lookup(d.req.Params, name) != nil {
@@ -81,7 +82,7 @@ func (d *decoder) documents() error {
 		if i == maxDocuments {
 			return llm.Invalid("documents", "documents has more than "+strconv.Itoa(maxDocuments)+" elements")
 		}
-		if err := d.oneDocument(index("documents", i)); err != nil {
+		if err := d.oneDocument(read.Index("documents", i)); err != nil {
 			return err
 		}
 		i++
@@ -95,7 +96,7 @@ func (d *decoder) oneDocument(path string) error {
 	switch d.s.Peek() {
 	case jsonscan.KindString:
 		var err error
-		if doc.Text, err = d.text(path); err != nil {
+		if doc.Text, err = d.s.Text(path); err != nil {
 			return err
 		}
 	case jsonscan.KindObject:
@@ -111,7 +112,7 @@ func (d *decoder) oneDocument(path string) error {
 		}
 		doc.Text = llm.RawText(text)
 	default:
-		return d.wrongType(path, "a string or an object")
+		return d.s.WrongType(path, "a string or an object")
 	}
 	switch {
 	case doc.Text.IsBlank():

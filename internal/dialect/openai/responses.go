@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -43,7 +44,7 @@ type History func(id string) ([]json.RawMessage, error)
 // that name the member at fault.
 func DecodeResponses(body []byte, history History) (*llm.Request, *Control, *Responses, error) {
 	r := &Responses{Store: true}
-	d := decoder{s: jsonscan.New(body), req: &llm.Request{}, control: &Control{}, responses: r}
+	d := decoder{s: read.New(body), req: &llm.Request{}, control: &Control{}, responses: r}
 	if err := d.document(d.responsesMember); err != nil {
 		return nil, nil, nil, err
 	}
@@ -51,7 +52,7 @@ func DecodeResponses(body []byte, history History) (*llm.Request, *Control, *Res
 		return nil, nil, nil, err
 	}
 	if d.req.Model == "" {
-		return nil, nil, nil, missing("model")
+		return nil, nil, nil, read.Missing("model")
 	}
 	d.original()
 	return d.req, d.control, r, nil
@@ -109,13 +110,13 @@ func (d *decoder) namesFiles() bool {
 func (d *decoder) conversation(history History) error {
 	r := d.responses
 	if r.members.tools != nil {
-		d.s = jsonscan.New(r.members.tools)
+		d.s = read.New(r.members.tools)
 		if err := d.responseTools(); err != nil {
 			return err
 		}
 	}
 	if r.members.toolChoice != nil {
-		d.s = jsonscan.New(r.members.toolChoice)
+		d.s = read.New(r.members.toolChoice)
 		if err := d.toolChoice("tool_choice"); err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (d *decoder) conversation(history History) error {
 		d.calls.message = 0
 		d.items = itemsOfHistory
 		for _, item := range items {
-			d.s = jsonscan.New(item)
+			d.s = read.New(item)
 			if err := d.item(); err != nil {
 				return within(err, "previous_response_id")
 			}
@@ -143,7 +144,7 @@ func (d *decoder) conversation(history History) error {
 	}
 	if len(d.req.Messages) == 0 && len(d.req.System) == 0 {
 		if r.members.input == nil {
-			return missing("input")
+			return read.Missing("input")
 		}
 		return &llm.Error{Kind: llm.KindInvalid, Code: "empty_input", Param: "input", Message: "input must not be empty"}
 	}
@@ -159,10 +160,10 @@ func (d *decoder) ownInput() error {
 	}
 	d.items = itemsOfInput
 	d.calls.message = 0
-	d.s = jsonscan.New(r.members.input)
+	d.s = read.New(r.members.input)
 	switch d.s.Peek() {
 	case jsonscan.KindString:
-		text, err := d.text("input")
+		text, err := d.s.Text("input")
 		if err != nil {
 			return err
 		}
@@ -177,14 +178,14 @@ func (d *decoder) ownInput() error {
 			d.s.Peek() // goes to the item
 			from := d.s.Pos
 			if err := d.item(); err != nil {
-				return within(err, index("input", i))
+				return within(err, read.Index("input", i))
 			}
 			r.Input = append(r.Input, d.s.Data[from:d.s.Pos])
 			i++
 		}
 		return err
 	default:
-		return d.wrongType("input", "a string or an array of items")
+		return d.s.WrongType("input", "a string or an array of items")
 	}
 }
 
@@ -247,9 +248,9 @@ func (d *decoder) responseMember(key []byte, name string, from int) error {
 	case "extra_body":
 		return d.one(memberExtraBody, name, func() error { return d.each(name, d.responsesMember) })
 	case "previous_response_id":
-		return d.one(memberPrevious, name, func() (err error) { r.Previous, err = d.word(name); return })
+		return d.one(memberPrevious, name, func() (err error) { r.Previous, err = d.s.Word(name); return })
 	case "store":
-		return d.one(memberStore, name, func() (err error) { r.Store, err = d.bool(name); return })
+		return d.one(memberStore, name, func() (err error) { r.Store, err = d.s.Flag(name); return })
 	case "metadata":
 		return d.kept(memberMetadata, name, d.keptMetadata)
 	case "reasoning":
@@ -266,7 +267,7 @@ func (d *decoder) responseMember(key []byte, name string, from int) error {
 		return d.kept(memberLogprobs, name, d.topLogprobs)
 	case "prompt_cache_key":
 		return d.kept(memberCacheKey, name, func() error {
-			session, err := d.word(name)
+			session, err := d.s.Word(name)
 			if d.control.Session == "" { // who shares a cached prefix should be answered by the same deployment
 				d.control.Session = session
 			}
@@ -276,21 +277,21 @@ func (d *decoder) responseMember(key []byte, name string, from int) error {
 		return d.hint(name)
 	case "background":
 		return d.one(memberBackground, name, func() error {
-			wanted, err := d.bool(name)
+			wanted, err := d.s.Flag(name)
 			if err == nil && wanted {
 				d.req.Params = append(d.req.Params, llm.Field{Name: name, Value: json.RawMessage("true")})
 			}
 			return err
 		})
 	case "background_options", "image", "access_programs": // for the codec to judge
-		if absent, err := d.null(); absent || err != nil {
+		if absent, err := d.s.Null(); absent || err != nil {
 			return err
 		}
 		value, err := d.s.Skip()
 		d.req.Params = append(d.req.Params, llm.Field{Name: name, Value: value})
 		return err
 	case "conversation", "prompt": // without them the request is another one
-		if absent, err := d.null(); absent || err != nil {
+		if absent, err := d.s.Null(); absent || err != nil {
 			return err
 		}
 		return llm.Invalid(name, name+" names something that OpenAI keeps; Amazon Bedrock does not have it: send the input itself, or previous_response_id")
@@ -363,14 +364,14 @@ func (d *decoder) echo(name string, from int) {
 
 // hint passes over a member that changes nothing in the answer, and says so.
 func (d *decoder) hint(name string) error {
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	return d.ignore(name)
 }
 
 func (d *decoder) instructions() error {
-	text, err := d.text("instructions")
+	text, err := d.s.Text("instructions")
 	if err == nil && !text.IsEmpty() {
 		d.req.System = append(d.req.System, llm.Block{Kind: llm.BlockText, Text: text, Path: llm.Path{Message: -1, Part: -1}})
 	}
@@ -394,7 +395,7 @@ func (d *decoder) keptMetadata() error {
 			d.req.Tags = append(d.req.Tags, tags...)
 			return err
 		}
-		value, err := d.text(path)
+		value, err := d.s.Text(path)
 		n++
 		switch {
 		case err != nil:
@@ -409,20 +410,20 @@ func (d *decoder) keptMetadata() error {
 }
 
 func (d *decoder) reasoning() error {
-	return d.present("reasoning", func(name []byte) error {
+	return d.s.Each("reasoning", func(name []byte) error {
 		path := "reasoning." + string(name)
 		switch string(name) {
 		case "effort":
 			return d.effortWord(path)
 		case "summary", "generate_summary":
-			word, err := d.word(path)
+			word, err := d.s.Word(path)
 			switch {
 			case err != nil || word == "auto" || word == "concise" || word == "detailed":
 				return err
 			case word == "none":
 				return nil
 			}
-			return llm.Invalid(path, path+` must be auto, concise or detailed, not "`+clip([]byte(word))+`"`)
+			return llm.Invalid(path, path+` must be auto, concise or detailed, not "`+read.Clip(word)+`"`)
 		default:
 			return d.ignore(path)
 		}
@@ -431,18 +432,18 @@ func (d *decoder) reasoning() error {
 
 // textConfig reads text: the format of the answer, and how wordy it shall be.
 func (d *decoder) textConfig() error {
-	return d.present("text", func(name []byte) error {
+	return d.s.Each("text", func(name []byte) error {
 		switch string(name) {
 		case "format":
 			return d.textFormat("text.format")
 		case "verbosity":
-			word, err := d.word("text.verbosity")
+			word, err := d.s.Word("text.verbosity")
 			switch {
 			case err != nil:
 			case word == "low" || word == "medium" || word == "high":
 				d.req.Params = append(d.req.Params, llm.Field{Name: "verbosity", Value: llm.AppendString(nil, word)})
 			default:
-				err = llm.Invalid("text.verbosity", `text.verbosity must be low, medium or high, not "`+clip([]byte(word))+`"`)
+				err = llm.Invalid("text.verbosity", `text.verbosity must be low, medium or high, not "`+read.Clip(word)+`"`)
 			}
 			return err
 		default:
@@ -453,10 +454,10 @@ func (d *decoder) textConfig() error {
 
 func (d *decoder) textFormat(path string) error {
 	f := llm.Format{}
-	err := d.present(path, func(name []byte) error {
+	err := d.s.Each(path, func(name []byte) error {
 		if string(name) == "type" {
 			var err error
-			f.Type, err = d.word(path + ".type")
+			f.Type, err = d.s.Word(path + ".type")
 			return err
 		}
 		return d.schemaMember(path, string(name), &f)
@@ -467,20 +468,20 @@ func (d *decoder) textFormat(path string) error {
 	case f.Type == "text":
 		return nil
 	case f.Type == "json_schema" && f.Schema == nil:
-		return missing(path + ".schema")
+		return read.Missing(path + ".schema")
 	case f.Type == "json_object", f.Type == "json_schema":
 		d.req.Format = &f
 		return nil
 	case f.Type == "":
-		return missing(path + ".type")
+		return read.Missing(path + ".type")
 	}
-	return llm.Invalid(path+".type", path+`.type must be text, json_object or json_schema, not "`+clip([]byte(f.Type))+`"`)
+	return llm.Invalid(path+".type", path+`.type must be text, json_object or json_schema, not "`+read.Clip(f.Type)+`"`)
 }
 
 func (d *decoder) include() error {
 	more, err := d.array("include")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		word, err := d.word(index("include", i))
+		word, err := d.s.Word(read.Index("include", i))
 		if err != nil {
 			return err
 		}
@@ -490,7 +491,7 @@ func (d *decoder) include() error {
 		case "message.output_text.logprobs":
 			d.logprobs()
 		default:
-			d.req.Lose(index("include", i), "unsupported")
+			d.req.Lose(read.Index("include", i), "unsupported")
 		}
 		i++
 	}
@@ -522,13 +523,13 @@ func (d *decoder) logprobs() {
 }
 
 func (d *decoder) truncation() error {
-	word, err := d.word("truncation")
+	word, err := d.s.Word("truncation")
 	switch {
 	case err != nil:
 	case word == "auto":
 		d.req.Lose("truncation", "unsupported")
 	case word != "disabled":
-		err = llm.Invalid("truncation", `truncation must be auto or disabled, not "`+clip([]byte(word))+`"`)
+		err = llm.Invalid("truncation", `truncation must be auto or disabled, not "`+read.Clip(word)+`"`)
 	}
 	return err
 }

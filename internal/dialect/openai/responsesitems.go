@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -28,7 +29,7 @@ type item struct {
 func (d *decoder) item() error {
 	d.calls.message++
 	if d.s.Peek() != jsonscan.KindObject {
-		return d.wrongType("", "an object")
+		return d.s.WrongType("", "an object")
 	}
 	var t item
 	if err := d.each("", func(name []byte) error { return d.itemMember(&t, string(name)) }); err != nil {
@@ -36,7 +37,7 @@ func (d *decoder) item() error {
 	}
 	if t.kind == "" {
 		if t.role == "" {
-			return missing("type")
+			return read.Missing("type")
 		}
 		t.kind = "message"
 	}
@@ -53,39 +54,39 @@ func (d *decoder) itemMember(t *item, name string) error {
 		}
 	}
 	t.seen = append(t.seen, name)
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	var err error
 	switch name {
 	case "type":
-		t.kind, err = d.word(name)
+		t.kind, err = d.s.Word(name)
 	case "role":
-		t.role, err = d.word(name)
+		t.role, err = d.s.Word(name)
 	case "id":
-		t.id, err = d.word(name)
+		t.id, err = d.s.Word(name)
 	case "call_id":
-		t.callID, err = d.word(name)
+		t.callID, err = d.s.Word(name)
 	case "name":
-		t.name, err = d.word(name)
+		t.name, err = d.s.Word(name)
 	case "namespace":
-		t.namespace, err = d.word(name)
+		t.namespace, err = d.s.Word(name)
 	case "content":
 		t.hasContent = true
 		t.content, err = d.itemContent(name)
 	case "summary":
 		t.summary, err = d.itemContent(name)
 	case "encrypted_content":
-		t.encrypted, err = d.word(name)
+		t.encrypted, err = d.s.Word(name)
 	case "arguments":
 		t.arguments, err = d.itemArguments(name)
 	case "input":
-		t.input, err = d.text(name)
+		t.input, err = d.s.Text(name)
 	case "output":
 		t.hasOutput = true
 		t.output, err = d.itemContent(name)
 	case "action":
-		t.action, err = d.rawObject(name)
+		t.action, err = d.s.Raw(name)
 	case "status": // an echo of the answer's
 		_, err = d.s.Skip()
 	default:
@@ -126,16 +127,16 @@ func (d *decoder) placeItem(t *item) error {
 		}
 		switch {
 		case id == "":
-			return missing("call_id")
+			return read.Missing("call_id")
 		case !t.hasOutput:
-			return missing("output")
+			return read.Missing("output")
 		}
 		d.result(id, &turn{content: t.output, name: t.name})
 		return nil
 	case "item_reference":
 		return llm.Invalid("type", "item_reference: items are kept with their response only. Send the item itself, or previous_response_id")
 	default:
-		return llm.Invalid("type", `type "`+clip([]byte(t.kind))+`" is an item that Amazon Bedrock has no counterpart for`)
+		return llm.Invalid("type", `type "`+read.Clip(t.kind)+`" is an item that Amazon Bedrock has no counterpart for`)
 	}
 }
 
@@ -152,14 +153,14 @@ func (d *decoder) placeMessage(t *item) error {
 	}
 	switch t.role {
 	case "":
-		return missing("role")
+		return read.Missing("role")
 	case "user", "assistant", "system", "developer":
 		if !t.hasContent {
-			return missing("content")
+			return read.Missing("content")
 		}
 		return d.place(&turn{role: t.role, content: t.content, hasContent: true, name: t.name})
 	}
-	return llm.Invalid("role", `role must be user, assistant, system or developer, not "`+clip([]byte(t.role))+`"`)
+	return llm.Invalid("role", `role must be user, assistant, system or developer, not "`+read.Clip(t.role)+`"`)
 }
 
 // placeReasoning adds reasoning of an earlier answer. What this gateway sealed is opened; a seal of somebody else's cannot
@@ -207,9 +208,9 @@ func (d *decoder) placeCall(t *item) error {
 	}
 	switch {
 	case t.callID == "":
-		return missing("call_id")
+		return read.Missing("call_id")
 	case t.name == "":
-		return missing("name")
+		return read.Missing("name")
 	}
 	path := d.here("arguments")
 	if t.kind == "custom_tool_call" {
@@ -224,17 +225,17 @@ func (d *decoder) placeCall(t *item) error {
 func (d *decoder) itemContent(path string) ([]llm.Block, error) {
 	from := len(d.blocks)
 	if d.s.Peek() == jsonscan.KindString {
-		text, err := d.text(path)
+		text, err := d.s.Text(path)
 		d.blocks = append(d.blocks, d.textBlock(text, -1))
 		return d.take(from), err
 	}
 	if d.s.Peek() != jsonscan.KindArray {
-		return nil, d.wrongType(path, "a string or an array of parts")
+		return nil, d.s.WrongType(path, "a string or an array of parts")
 	}
 	more, err := d.s.OpenArray()
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
 		if err := d.itemPart(i); err != nil {
-			return nil, within(err, index(path, i))
+			return nil, within(err, read.Index(path, i))
 		}
 		i++
 	}
@@ -244,13 +245,13 @@ func (d *decoder) itemContent(path string) ([]llm.Block, error) {
 // itemPart reads a content part, whose files stand among its own members.
 func (d *decoder) itemPart(i int) error {
 	if d.s.Peek() != jsonscan.KindObject {
-		return d.wrongType("", "an object")
+		return d.s.WrongType("", "an object")
 	}
 	var p part
 	d.partIndex = i
 	err := d.each("", func(key []byte) error {
 		name := string(key)
-		if absent, err := d.null(); absent || err != nil {
+		if absent, err := d.s.Null(); absent || err != nil {
 			return err
 		}
 		var err error
@@ -264,14 +265,14 @@ func (d *decoder) itemPart(i int) error {
 			err = d.location(name, f)
 		case "file_id":
 			p.hasFile = true
-			if f.id, err = d.word(name); err == nil {
+			if f.id, err = d.s.Word(name); err == nil {
 				err = d.fileID(name, f)
 			}
 		case "filename":
-			f.name, err = d.word(name)
+			f.name, err = d.s.Word(name)
 		case "detail":
 			var word string
-			if word, err = d.word(name); word != "auto" {
+			if word, err = d.s.Word(name); word != "auto" {
 				d.req.Lose(d.herePart(name), "unsupported")
 			}
 		case "annotations", "logprobs": // echoes of the answer's
@@ -294,10 +295,10 @@ func (d *decoder) itemPart(i int) error {
 		p.kind = "text"
 	case "text", "input_text", "output_text", "refusal", "input_image", "input_file", "input_audio", "":
 	default:
-		return llm.Invalid("type", `type "`+clip([]byte(p.kind))+`" is not a content part that Outcrop knows`)
+		return llm.Invalid("type", `type "`+read.Clip(p.kind)+`" is not a content part that Outcrop knows`)
 	}
 	if (p.kind == "input_image" || p.kind == "input_file") && !p.hasFile {
-		return missing(strings.TrimPrefix(p.kind, "input_") + "_url")
+		return read.Missing(strings.TrimPrefix(p.kind, "input_") + "_url")
 	}
 	return d.placePart(&p, i)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -38,8 +39,8 @@ func qualified(namespace, name string) string {
 func (d *decoder) responseTools() error {
 	more, err := d.array("tools")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		if err := d.responseTool(index("tools", i), "", false); err != nil {
-			return within(err, index("tools", i))
+		if err := d.responseTool(read.Index("tools", i), "", false); err != nil {
+			return within(err, read.Index("tools", i))
 		}
 		i++
 	}
@@ -72,7 +73,7 @@ type responseDefinition struct {
 // responseTool reads one definition. path is its place, for losses; errors are relative to it.
 func (d *decoder) responseTool(path, namespace string, within bool) error {
 	if d.s.Peek() != jsonscan.KindObject {
-		return d.wrongType("", "an object")
+		return d.s.WrongType("", "an object")
 	}
 	from := d.s.Pos
 	var t responseDefinition
@@ -93,13 +94,13 @@ func (d *decoder) responseTool(path, namespace string, within bool) error {
 	end := d.s.Pos
 	switch {
 	case t.kind == "":
-		return missing("type")
+		return read.Missing("type")
 	case t.Name == "" && (t.kind == "function" || t.kind == "custom" || t.kind == "namespace"):
-		return missing("name")
+		return read.Missing("name")
 	case t.kind == "function" || t.kind == "custom":
 		return d.placeTool(&t, path, namespace)
 	case within:
-		return llm.Invalid("type", `a namespace holds tools of type function and custom, not "`+clip([]byte(t.kind))+`"`)
+		return llm.Invalid("type", `a namespace holds tools of type function and custom, not "`+read.Clip(t.kind)+`"`)
 	case t.kind == "namespace":
 		return d.namespace(&t, path)
 	case t.kind == shellTool:
@@ -161,7 +162,7 @@ func (d *decoder) customFormat(t *responseDefinition, path string) error {
 		definition := jsonscan.Text(jsonscan.Member(t.format, "definition"))
 		syntax := jsonscan.Text(jsonscan.Member(t.format, "syntax"))
 		if definition == "" || syntax == "" {
-			return missing("format.definition")
+			return read.Missing("format.definition")
 		}
 		said := t.Description.String()
 		if said != "" {
@@ -171,7 +172,7 @@ func (d *decoder) customFormat(t *responseDefinition, path string) error {
 		d.req.Lose(path+".format", "unenforced")
 		return nil
 	default:
-		return llm.Invalid("format.type", `format.type must be text or grammar, not "`+clip([]byte(kind))+`"`)
+		return llm.Invalid("format.type", `format.type must be text or grammar, not "`+read.Clip(kind)+`"`)
 	}
 }
 
@@ -180,11 +181,11 @@ func (d *decoder) customFormat(t *responseDefinition, path string) error {
 func (d *decoder) namespace(t *responseDefinition, path string) error {
 	outer := d.s
 	defer func() { d.s = outer }()
-	d.s = jsonscan.New(t.tools)
+	d.s = read.New(t.tools)
 	first := len(d.req.Tools)
 	more, err := d.array("tools")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		at := index("tools", i)
+		at := read.Index("tools", i)
 		if err := d.responseTool(path+"."+at, t.Name, true); err != nil {
 			return within(err, at)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 
+	"github.com/outcrop-ai/outcrop/internal/dialect/read"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -12,7 +13,7 @@ func (d *decoder) tools() error {
 	more, err := d.array("tools")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
 		if err := d.tool(); err != nil {
-			return within(err, index("tools", i))
+			return within(err, read.Index("tools", i))
 		}
 		i++
 	}
@@ -23,7 +24,7 @@ func (d *decoder) tools() error {
 // {"toolSpec":{…}} of Converse's, or a provider-defined tool, which is kept as it stands.
 func (d *decoder) tool() error {
 	if d.s.Peek() != jsonscan.KindObject {
-		return d.wrongType("", "an object")
+		return d.s.WrongType("", "an object")
 	}
 	start := d.s.Pos
 	var t definition
@@ -33,15 +34,15 @@ func (d *decoder) tool() error {
 	switch {
 	case t.defined && (t.kind == "" || t.kind == "function" || t.kind == "custom"):
 		if t.Name == "" {
-			return missing("function.name")
+			return read.Missing("function.name")
 		}
 		for _, name := range t.others {
-			d.req.Lose(index("tools", len(d.req.Tools))+"."+name, "ignored")
+			d.req.Lose(read.Index("tools", len(d.req.Tools))+"."+name, "ignored")
 		}
 	case t.kind == "function":
-		return missing("function")
+		return read.Missing("function")
 	case t.kind == "":
-		return missing("type")
+		return read.Missing("type")
 	default: // the name and parameters of a provider's own tool are in Raw
 		t.Type, t.Raw = t.kind, bytes.TrimSpace(d.s.Data[start:d.s.Pos])
 	}
@@ -79,13 +80,13 @@ func (d *decoder) toolMember(name string, t *definition) error {
 	if known && !t.seen.add(bit) {
 		return duplicate(name)
 	}
-	if absent, err := d.null(); absent || err != nil {
+	if absent, err := d.s.Null(); absent || err != nil {
 		return err
 	}
 	var err error
 	switch name {
 	case "type":
-		t.kind, err = d.word("type")
+		t.kind, err = d.s.Word("type")
 	case "function", "toolSpec":
 		inner := definition{Tool: t.Tool, kind: "function"}
 		err = within(d.each(name, func(key []byte) error { return d.toolMember(string(key), &inner) }), name)
@@ -94,15 +95,15 @@ func (d *decoder) toolMember(name string, t *definition) error {
 			t.others = append(t.others, name+"."+other)
 		}
 	case "name":
-		t.Name, err = d.word("name")
+		t.Name, err = d.s.Word("name")
 	case "description":
-		t.Description, err = d.text("description")
+		t.Description, err = d.s.Text("description")
 	case "parameters", "input_schema":
 		t.defined = true
-		t.Schema, err = d.rawObject(name)
+		t.Schema, err = d.s.Raw(name)
 	case "inputSchema":
 		t.defined = true
-		err = d.soleMember("inputSchema", "json", func() (err error) { t.Schema, err = d.rawObject("inputSchema.json"); return })
+		err = d.soleMember("inputSchema", "json", func() (err error) { t.Schema, err = d.s.Raw("inputSchema.json"); return })
 	case "strict":
 		t.Strict, err = d.boolPointer("strict")
 	case "cache_control":
@@ -139,15 +140,15 @@ func (d *decoder) functions() error {
 	d.req.LegacyFunctions = true
 	more, err := d.array("functions")
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		t, err := d.function(index("functions", i))
+		t, err := d.function(read.Index("functions", i))
 		if err != nil {
 			return err
 		}
 		if t.Name == "" {
-			return missing(index("functions", i) + ".name")
+			return read.Missing(read.Index("functions", i) + ".name")
 		}
 		for _, name := range t.others {
-			d.req.Lose(index("functions", i)+"."+name, "ignored")
+			d.req.Lose(read.Index("functions", i)+"."+name, "ignored")
 		}
 		d.req.Tools = append(d.req.Tools, t.Tool)
 		i++
@@ -159,7 +160,7 @@ func (d *decoder) functions() error {
 func (d *decoder) function(path string) (definition, error) {
 	var t definition
 	if d.s.Peek() != jsonscan.KindObject {
-		return t, d.wrongType(path, "an object")
+		return t, d.s.WrongType(path, "an object")
 	}
 	return t, within(d.each("", func(name []byte) error { return d.toolMember(string(name), &t) }), path)
 }
@@ -173,29 +174,29 @@ func (d *decoder) functionCall() error {
 func (d *decoder) toolChoice(path string) error {
 	c := &d.req.ToolChoice
 	if d.s.Peek() == jsonscan.KindString {
-		word, err := d.word(path)
+		word, err := d.s.Word(path)
 		if err != nil {
 			return err
 		}
 		var ok bool
 		if c.Mode, ok = choiceMode(word); !ok {
-			return llm.Invalid(path, path+` must be auto, none, required or an object, not "`+clip([]byte(word))+`"`)
+			return llm.Invalid(path, path+` must be auto, none, required or an object, not "`+read.Clip(word)+`"`)
 		}
 		return nil
 	}
 	if d.s.Peek() != jsonscan.KindObject {
-		return d.wrongType(path, "a string or an object")
+		return d.s.WrongType(path, "a string or an object")
 	}
 	var kind string
 	var mode llm.ToolChoiceMode
 	err := d.each(path, func(name []byte) (err error) {
 		switch string(name) {
 		case "type":
-			kind, err = d.word(path + ".type")
+			kind, err = d.s.Word(path + ".type")
 		case "name":
-			c.Name, err = d.word(path + ".name")
+			c.Name, err = d.s.Word(path + ".name")
 		case "function":
-			err = d.soleMember(path+".function", "name", func() (err error) { c.Name, err = d.word(path + ".function.name"); return })
+			err = d.soleMember(path+".function", "name", func() (err error) { c.Name, err = d.s.Word(path + ".function.name"); return })
 		case "custom":
 			err = llm.Invalid(path+".custom", path+".custom cannot be had: Bedrock's models call functions only")
 		case "allowed_tools":
@@ -206,7 +207,7 @@ func (d *decoder) toolChoice(path string) error {
 			mode, err = d.choiceWord(path + ".mode")
 		case "disable_parallel_tool_use":
 			var off bool
-			if off, err = d.bool(path + ".disable_parallel_tool_use"); off {
+			if off, err = d.s.Flag(path + ".disable_parallel_tool_use"); off {
 				parallel := false
 				d.req.ParallelTools = &parallel
 			}
@@ -221,7 +222,7 @@ func (d *decoder) toolChoice(path string) error {
 	switch kind {
 	case "", "function", "tool", "custom":
 		if c.Name == "" {
-			return missing(path + ".function.name")
+			return read.Missing(path + ".function.name")
 		}
 		c.Mode = llm.ToolNamed
 	case "allowed_tools":
@@ -229,7 +230,7 @@ func (d *decoder) toolChoice(path string) error {
 	default:
 		var ok bool
 		if c.Mode, ok = choiceMode(kind); !ok {
-			return llm.Invalid(path+".type", path+`.type "`+clip([]byte(kind))+`" is unknown`)
+			return llm.Invalid(path+".type", path+`.type "`+read.Clip(kind)+`" is unknown`)
 		}
 	}
 	return nil
@@ -249,13 +250,13 @@ func choiceMode(word string) (llm.ToolChoiceMode, bool) {
 }
 
 func (d *decoder) choiceWord(path string) (llm.ToolChoiceMode, error) {
-	word, err := d.word(path)
+	word, err := d.s.Word(path)
 	if err != nil {
 		return llm.ToolUnset, err
 	}
 	mode, ok := choiceMode(word)
 	if !ok {
-		return mode, llm.Invalid(path, path+` must be auto or required, not "`+clip([]byte(word))+`"`)
+		return mode, llm.Invalid(path, path+` must be auto or required, not "`+read.Clip(word)+`"`)
 	}
 	return mode, nil
 }
@@ -280,7 +281,7 @@ func (d *decoder) allowedList(path string) error {
 	d.calls.allowed = []string{}
 	more, err := d.array(path)
 	for i := 0; err == nil && more; more, err = d.s.NextElement() {
-		t, err := d.function(index(path, i))
+		t, err := d.function(read.Index(path, i))
 		if err != nil {
 			return err
 		}
@@ -314,5 +315,5 @@ func (d *decoder) finishTools() error {
 			return nil
 		}
 	}
-	return llm.Invalid("tool_choice", "tool_choice names "+strconv.Quote(clip([]byte(r.ToolChoice.Name)))+", which is none of the tools")
+	return llm.Invalid("tool_choice", "tool_choice names "+strconv.Quote(read.Clip(r.ToolChoice.Name))+", which is none of the tools")
 }

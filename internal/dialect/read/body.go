@@ -20,18 +20,18 @@ func New(data []byte) Body { return Body{jsonscan.New(data)} }
 func (b *Body) Object(member func(name []byte) error) error {
 	if b.Peek() != jsonscan.KindObject {
 		if err := jsonscan.Valid(b.Data); err != nil {
-			return syntax(err)
+			return Syntax(err)
 		}
-		return llm.Invalid("request_body", "the request body must be a JSON object, not "+article(b.Peek()))
+		return llm.Invalid("request_body", "the request body must be a JSON object, not "+Article(b.Peek()))
 	}
 	if err := b.Each("request_body", member); err != nil {
-		return syntax(err)
+		return Syntax(err)
 	}
-	return syntax(b.End())
+	return Syntax(b.End())
 }
 
-// syntax turns a scanner's error into the client's; other errors pass.
-func syntax(err error) error {
+// Syntax turns a scanner's error into the client's; other errors pass.
+func Syntax(err error) error {
 	var bad *jsonscan.Error
 	if errors.As(err, &bad) {
 		return &llm.Error{Kind: llm.KindInvalid, Code: "invalid_json", Param: "request_body", Message: "Invalid JSON payload: " + bad.Error()}
@@ -45,10 +45,11 @@ func (b *Body) WrongType(path, expected string) error {
 		_, err := b.Skip() // not JSON at all: let the scanner say why
 		return err
 	}
-	return llm.Invalid(path, path+" must be "+expected+", not "+article(b.Peek()))
+	return llm.Invalid(path, path+" must be "+expected+", not "+Article(b.Peek()))
 }
 
-func article(k jsonscan.Kind) string {
+// Article returns a kind of value as messages have it, such as "an object".
+func Article(k jsonscan.Kind) string {
 	switch k {
 	case jsonscan.KindObject, jsonscan.KindArray:
 		return "an " + k.String()
