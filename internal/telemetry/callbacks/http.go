@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 )
 
 // answerLimit bounds how much of a sink's answer is read.
@@ -49,11 +50,7 @@ func (e *statusError) final() bool {
 func do(client *http.Client, r *http.Request) ([]byte, error) {
 	resp, err := client.Do(r)
 	if err != nil {
-		var where *url.Error
-		if errors.As(err, &where) { // its text has the whole URL, in which secrets may be
-			err = where.Err
-		}
-		return nil, fmt.Errorf("%s cannot be reached: %w", r.URL.Host, err)
+		return nil, telemetry.Unreachable(r, err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/outcrop-ai/outcrop/internal/secret"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 )
 
 // target is where a signal goes. OpenTelemetry's own HTTP exporters bring gRPC along, which would make the program larger by
@@ -59,11 +58,7 @@ func (t *target) post(ctx context.Context, m proto.Message) error {
 	}
 	resp, err := t.client.Do(r)
 	if err != nil {
-		var where *url.Error
-		if errors.As(err, &where) { // its text has the whole URL, in which secrets may be
-			err = where.Err
-		}
-		return fmt.Errorf("%s cannot be reached: %w", r.URL.Host, err)
+		return telemetry.Unreachable(r, err)
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 1<<16) // so that the connection is used again
