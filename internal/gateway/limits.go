@@ -25,9 +25,12 @@ func limitWord(r account.Resource) string {
 
 // descriptor is LiteLLM's word for whose limit it is.
 func descriptor(l *account.Left) string {
-	word := map[string]string{"key": "api_key", account.ScopeMember: "team_member"}[l.Scope]
-	if word == "" {
-		word = l.Scope
+	word := l.Scope
+	switch word {
+	case "key":
+		word = "api_key"
+	case account.ScopeMember:
+		word = "team_member"
 	}
 	if l.OfModel {
 		return "model_per_" + strings.TrimPrefix(word, "api_")

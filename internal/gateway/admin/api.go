@@ -104,6 +104,19 @@ func (a *API) remove(ctx context.Context, kind account.EntityKind, ids ...string
 	return gone, nil
 }
 
+// deleted removes entities and returns the ids of those that were there. It is an error if none was; param is what named them.
+func (a *API) deleted(ctx context.Context, r *Request, kind account.EntityKind, param string, ids []string) ([]string, *llm.Error) {
+	gone, failed := a.remove(ctx, kind, ids...)
+	if failed != nil {
+		return nil, failed
+	}
+	if len(gone) == 0 {
+		return nil, notFound(kind, param)
+	}
+	a.changed(r, "delete", kind, gone...)
+	return gone, nil
+}
+
 // storeError says to a client what a store has said.
 func storeError(err error) *llm.Error {
 	switch {

@@ -184,7 +184,7 @@ func (a *API) UpdateTeamMember(ctx context.Context, r *Request) (any, *llm.Error
 		return nil, failed
 	}
 	var changed account.Member
-	answer, failed := a.changeTeam(ctx, r, b.team, "update member", func(t *teamBody) *llm.Error {
+	if _, failed = a.changeTeam(ctx, r, b.team, "update member", func(t *teamBody) *llm.Error {
 		i := slices.IndexFunc(t.team.Members, func(own account.Member) bool { return same(own, b.member) })
 		if i < 0 {
 			return notFound("member", "user_id")
@@ -196,11 +196,9 @@ func (a *API) UpdateTeamMember(ctx context.Context, r *Request) (any, *llm.Error
 		one.member.UserID = t.team.Members[i].UserID
 		t.team.Members[i], changed = one.member, one.member
 		return nil
-	})
-	if failed != nil {
+	}); failed != nil {
 		return nil, failed
 	}
-	_ = answer
 	return Answer{
 		"team_id": b.team, "user_id": changed.UserID, "user_email": orNull(changed.Email), "role": changed.Role, "max_budget_in_team": usdOrNull(changed.MaxBudget),
 		"budget_duration": orNull(changed.Duration), "rpm_limit": changed.RPM, "tpm_limit": changed.TPM, "allowed_models": orEmpty(changed.Models),

@@ -114,15 +114,7 @@ func (t *thing[T]) remove(ctx context.Context, a *API, r *Request, ids []string)
 	if failed := onlyAdmin(r, "delete a "+string(t.kind)); failed != nil {
 		return nil, failed
 	}
-	gone, failed := a.remove(ctx, t.kind, ids...)
-	if failed != nil {
-		return nil, failed
-	}
-	if len(gone) == 0 {
-		return nil, notFound(t.kind, t.idsName)
-	}
-	a.changed(r, "delete", t.kind, gone...)
-	return gone, nil
+	return a.deleted(ctx, r, t.kind, t.idsName, ids)
 }
 
 // answer tells what there is to know of one.

@@ -173,14 +173,10 @@ func (a *API) DeleteTeams(ctx context.Context, r *Request) (any, *llm.Error) {
 	if failed := a.deleteKeysOf(ctx, func(h *account.Holder) bool { return slices.Contains(ids, h.TeamID) }); failed != nil {
 		return nil, failed
 	}
-	gone, failed := a.remove(ctx, account.EntityTeam, ids...)
+	gone, failed := a.deleted(ctx, r, account.EntityTeam, "team_ids", ids)
 	if failed != nil {
 		return nil, failed
 	}
-	if len(gone) == 0 {
-		return nil, notFound(account.EntityTeam, "team_ids")
-	}
-	a.changed(r, "delete", account.EntityTeam, gone...)
 	return Answer{"deleted_teams": gone}, nil
 }
 

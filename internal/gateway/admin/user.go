@@ -321,14 +321,10 @@ func (a *API) DeleteUsers(ctx context.Context, r *Request) (any, *llm.Error) {
 			return nil, failed
 		}
 	}
-	gone, failed := a.remove(ctx, account.EntityUser, ids...)
+	gone, failed := a.deleted(ctx, r, account.EntityUser, "user_ids", ids)
 	if failed != nil {
 		return nil, failed
 	}
-	if len(gone) == 0 {
-		return nil, notFound(account.EntityUser, "user_ids")
-	}
-	a.changed(r, "delete", account.EntityUser, gone...)
 	return Answer{"deleted_users": gone}, nil
 }
 
