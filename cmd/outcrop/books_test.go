@@ -91,10 +91,10 @@ func TestLedgerVerify(t *testing.T) {
 	keepRows(t, log, away{}, "d")
 	verify(exitOK, "       1  rows wait", map[string]int{"rows": 4, "shipped": 3, "waiting": 1, "waiting_but_written": 0})
 
-	execute(t, dir, `DELETE FROM spend_logs WHERE litellm_call_id = 'b'`)
+	execute(t, dir, `DELETE FROM spend_rows WHERE id = (SELECT id FROM spend_logs WHERE litellm_call_id = 'b')`)
 	verify(exitFinding, "missing  b/", map[string]int{"missing": 1, "doubled": 0})
-	execute(t, dir, fmt.Sprintf(`INSERT INTO spend_logs (litellm_call_id, entry, %[1]s) SELECT litellm_call_id, entry + 1, %[1]s FROM spend_logs WHERE litellm_call_id = 'a'`,
-		"startTime, endTime, http_status, usage_source, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, completion_tokens, reasoning_tokens, total_tokens, cache_split, stream, client_closed, upstream_us, own_us, input_images, queries, images_made"))
+	execute(t, dir, `INSERT INTO spend_rows (id, total_tokens, duration_us, data) SELECT id + 100, total_tokens, duration_us, json_set(data, '$.entry', entry + 100) FROM spend_logs WHERE litellm_call_id = 'a'`)
+	execute(t, dir, `INSERT INTO spend_ids (hash, id) SELECT hash, id + 100 FROM spend_ids JOIN spend_logs USING (id) WHERE litellm_call_id = 'a'`)
 	verify(exitFinding, "doubled  a/", map[string]int{"missing": 1, "doubled": 1})
 
 	segments, err := filepath.Glob(filepath.Join(log.Dir(), "*.log"))

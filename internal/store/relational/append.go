@@ -20,7 +20,11 @@ func (s *Store) Append(ctx context.Context, records []account.Record) error {
 		return nil
 	}
 	err := s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		fresh, err := s.insert(ctx, tx, records)
+		insert := s.insert
+		if s.d.Packed {
+			insert = s.insertPacked
+		}
+		fresh, err := insert(ctx, tx, records)
 		if err != nil {
 			return err
 		}
@@ -109,8 +113,14 @@ func (s *Store) account(ctx context.Context, tx *sql.Tx, fresh []*account.Record
 	if len(fresh) == 0 {
 		return nil
 	}
-	if err := s.post(ctx, tx, fresh); err != nil {
+	groups := groupRows(fresh)
+	if err := s.post(ctx, tx, groups, fresh); err != nil {
 		return err
+	}
+	if s.d.Packed {
+		if err := s.addSlices(ctx, tx, groups); err != nil {
+			return err
+		}
 	}
 	var tags, bodies []any
 	for _, r := range fresh {
@@ -119,6 +129,9 @@ func (s *Store) account(ctx context.Context, tx *sql.Tx, fresh []*account.Record
 			bodies = append(bodies, id.call, id.entry, r.Start.UnixMicro(), text(r.Body.Request), text(r.Body.Response))
 		}
 		for i, tag := range r.Tags {
+			if s.d.Packed {
+				break // they are among the slices
+			}
 			if !slices.Contains(r.Tags[:i], tag) {
 				id := idOf(r)
 				tags = append(tags, name(tag), r.Start.UnixMicro(), id.call, id.entry)

@@ -32,17 +32,6 @@ func stored(c account.Charge) account.Charge {
 	return c
 }
 
-// charge adds a row's cost to its counters.
-func (p *posting) charge(amounts map[account.Charge]int64) {
-	if p.Cost == nil || *p.Cost == 0 {
-		return
-	}
-	for _, c := range p.Charges {
-		c = stored(c)
-		amounts[c] = sum(amounts[c], *p.Cost)
-	}
-}
-
 func counterArgs(amounts map[account.Charge]int64) []any {
 	list := make([]account.Charge, 0, len(amounts))
 	for c := range amounts {

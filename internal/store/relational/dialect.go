@@ -25,9 +25,9 @@ type Dialect struct {
 	// Detached says that statements of a transaction do not follow a context that can end, because the driver pays for that
 	// with a goroutine for each. The context is looked at before the commit.
 	Detached bool
-	// Unmeasured says that the database knows nothing of how many rows have a value, so that queries say which index is
-	// meant, by a plus before the columns for which it is not.
-	Unmeasured bool
+	// Packed says that a row of the book is a few columns and a JSON object rather than a column for each value, and that
+	// rows are found by the slices of time in which a value occurs rather than by an index of each column. See packed.go.
+	Packed bool
 }
 
 // bind writes a query's parameters as the database wants them. No query has a question mark in a literal.

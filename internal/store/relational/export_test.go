@@ -4,12 +4,12 @@ import "github.com/outcrop-ai/outcrop/internal/account"
 
 // PageQuery, CountQuery and SumQuery are the texts, for SQLite, of queries, for those who look at their plans.
 func PageQuery(f account.RowFilter, p account.RowPage) (string, []any, error) {
-	return (&Dialect{Unmeasured: true}).pageQuery(&f, &p)
+	return (&Dialect{Packed: true}).pageQuery(&f, &p)
 }
 
 // CountQuery is that of a count.
 func CountQuery(f account.RowFilter) (query string, args []any, err error) {
-	query, args, _, err = (&Dialect{Unmeasured: true}).countQuery(&f, 10_000)
+	query, args, _, err = (&Dialect{Packed: true}).countQuery(&f, 10_000)
 	return query, args, err
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
 )
 
 //go:embed migrations/*.sql
@@ -20,6 +22,9 @@ type migration struct {
 	version int
 	name    string
 }
+
+// fills are what SQL alone does not do of a step, by its number: it runs after its text, in the same transaction.
+var fills = map[int]func(context.Context, *sql.Tx, *Dialect) error{6: packRows}
 
 // migrations lists the embedded steps in order; they are numbered from 1 without a gap.
 func migrations() ([]migration, error) {
@@ -82,6 +87,11 @@ func apply(ctx context.Context, tx *sql.Tx, d *Dialect, steps []migration) error
 		if _, err := tx.ExecContext(ctx, d.migration(string(text))); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
+		if fill := fills[step.version]; fill != nil {
+			if err := fill(ctx, tx, d); err != nil {
+				return fmt.Errorf("%s: %w", step.name, err)
+			}
+		}
 		if _, err := tx.ExecContext(ctx, d.bind(`INSERT INTO schema_version VALUES (?, ?)`), step.version, time.Now().Unix()); err != nil {
 			return err
 		}
@@ -95,4 +105,51 @@ func ended(err error) error {
 		return nil
 	}
 	return err
+}
+
+// packRows brings the rows of a packed dialect into their new table, some at a time.
+func packRows(ctx context.Context, tx *sql.Tx, d *Dialect) error {
+	if !d.Packed {
+		return nil
+	}
+	s := &Store{d: d}
+	for {
+		records, err := takeOld(ctx, tx, 1000)
+		if err != nil {
+			return err
+		}
+		if len(records) == 0 {
+			break
+		}
+		fresh, err := s.insertPacked(ctx, tx, records)
+		if err != nil {
+			return err
+		}
+		if err := s.addSlices(ctx, tx, groupRows(fresh)); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `DROP TABLE old_spend_logs; DROP TABLE spend_log_tags`)
+	return err
+}
+
+// takeOld reads rows of the old table and removes them.
+func takeOld(ctx context.Context, tx *sql.Tx, limit int) (records []account.Record, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT `+columns+` FROM old_spend_logs WHERE rowid IN (SELECT rowid FROM old_spend_logs ORDER BY rowid LIMIT ?) ORDER BY rowid`, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err = errors.Join(err, rows.Close()); err == nil {
+			_, err = tx.ExecContext(ctx, `DELETE FROM old_spend_logs WHERE rowid IN (SELECT rowid FROM old_spend_logs ORDER BY rowid LIMIT ?)`, limit)
+		}
+	}()
+	for rows.Next() {
+		r, err := scanRow(rows)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, rows.Err()
 }

@@ -11,38 +11,88 @@ import (
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
-// posting is what one row adds to sums and counters. A batch's postings are one value in spend_pending, written with the
-// rows: to add each row at once would cost more than the rows themselves, and a thousand rows add to the same few sums.
-type posting struct {
-	Start        int64            `json:"s"` // seconds
-	Key          string           `json:"k,omitempty"`
-	User         string           `json:"u,omitempty"`
-	Team         string           `json:"t,omitempty"`
-	Organization string           `json:"o,omitempty"`
-	EndUser      string           `json:"e,omitempty"`
-	Tags         []string         `json:"g,omitempty"`
-	Model        string           `json:"m,omitempty"`
-	Group        string           `json:"mg,omitempty"`
-	Deployment   string           `json:"d,omitempty"`
-	Failed       bool             `json:"f,omitempty"`
-	Cached       bool             `json:"h,omitempty"`
-	Cost         *int64           `json:"c,omitempty"` // nil is not known
-	Tokens       [5]int64         `json:"n"`           // input, cache read, cache write, completion, total
-	Charges      []account.Charge `json:"x,omitempty"`
+// batch is what the rows of a batch add to sums and counters. It is one value in spend_pending, written with the rows: to add
+// each row at once would cost more than the rows themselves, and a thousand rows add to the same few sums.
+type batch struct {
+	Postings []posting `json:"rows"`
+	Charges  []charged `json:"charges"`
 }
 
-func newPosting(r *account.Record) posting {
-	u := &r.Usage
-	p := posting{
-		Start: r.Start.Unix(), Key: r.KeyHash, User: r.UserID, Team: r.TeamID, Organization: r.OrganizationID, EndUser: r.User, Tags: r.Tags,
-		Model: r.Model, Group: r.Group, Deployment: r.Deployment, Failed: r.Failed(), Cached: r.CacheHit, Charges: r.Charges,
-		Tokens: tokens(u),
+// UnmarshalJSON also reads what was written before rows were put together: a list of postings with their own charges.
+func (b *batch) UnmarshalJSON(data []byte) error {
+	if len(data) == 0 || data[0] != '[' {
+		type plain batch
+		return json.Unmarshal(data, (*plain)(b))
 	}
-	if r.CostKnown {
-		cost := r.Cost
-		p.Cost = &cost
+	var old []struct {
+		posting
+		Charges []account.Charge `json:"x"`
 	}
-	return p
+	if err := json.Unmarshal(data, &old); err != nil {
+		return err
+	}
+	for i := range old {
+		p := &old[i]
+		b.Postings = append(b.Postings, p.posting)
+		for _, c := range p.Charges {
+			if p.Cost != nil {
+				b.Charges = append(b.Charges, charged{c, *p.Cost})
+			}
+		}
+	}
+	return nil
+}
+
+// charged is what is charged to a counter.
+type charged struct {
+	account.Charge
+	Pico int64
+}
+
+// posting is what rows that are alike add to sums.
+type posting struct {
+	Start        int64    `json:"s"` // seconds; the hour counts
+	Key          string   `json:"k,omitempty"`
+	User         string   `json:"u,omitempty"`
+	Team         string   `json:"t,omitempty"`
+	Organization string   `json:"o,omitempty"`
+	EndUser      string   `json:"e,omitempty"`
+	Tags         []string `json:"g,omitempty"`
+	Model        string   `json:"m,omitempty"`
+	Group        string   `json:"mg,omitempty"`
+	Deployment   string   `json:"d,omitempty"`
+	Failed       bool     `json:"f,omitempty"`
+	Cached       bool     `json:"h,omitempty"`
+	Rows         int64    `json:"r,omitempty"` // 0 is one
+	Cost         *int64   `json:"c,omitempty"` // nil is not known
+	Tokens       [5]int64 `json:"n"`           // input, cache read, cache write, completion, total
+}
+
+// newBatch returns what rows add.
+func newBatch(groups []*group, fresh []*account.Record) batch {
+	b := batch{Postings: make([]posting, len(groups))}
+	for i, g := range groups {
+		p := posting{
+			Start: g.hour, Key: g.key, User: g.user, Team: g.team, Organization: g.organization, EndUser: g.endUser, Tags: g.first.Tags,
+			Model: g.model, Group: g.alike.group, Deployment: g.deployment, Failed: g.failed, Cached: g.cached, Rows: g.rows, Tokens: g.tokens,
+		}
+		if g.priced {
+			p.Cost = &g.pico
+		}
+		b.Postings[i] = p
+	}
+	amounts := map[account.Charge]int64{}
+	for _, r := range fresh {
+		if r.CostKnown && r.Cost != 0 {
+			for _, c := range r.Charges {
+				amounts[c] = sum(amounts[c], r.Cost)
+			}
+		}
+	}
+	for c, pico := range amounts {
+		b.Charges = append(b.Charges, charged{c, pico})
+	}
+	return b
 }
 
 // maxCount bounds a count of tokens in sums, so that these never overflow.
@@ -56,12 +106,8 @@ func tokens(u *llm.Usage) [5]int64 {
 }
 
 // post keeps what rows add, to be added later.
-func (s *Store) post(ctx context.Context, tx *sql.Tx, fresh []*account.Record) error {
-	postings := make([]posting, len(fresh))
-	for i, r := range fresh {
-		postings[i] = newPosting(r)
-	}
-	data, err := json.Marshal(postings)
+func (s *Store) post(ctx context.Context, tx *sql.Tx, groups []*group, fresh []*account.Record) error {
+	data, err := json.Marshal(newBatch(groups, fresh))
 	if err != nil {
 		return err
 	}
@@ -105,15 +151,17 @@ func (s *Store) settleSome(ctx context.Context, tx *sql.Tx) error {
 	}
 	charges, all := map[account.Charge]int64{}, map[bucket]*sums{}
 	for _, text := range texts {
-		var postings []posting
-		if err := json.Unmarshal([]byte(text), &postings); err != nil {
+		var b batch
+		if err := json.Unmarshal([]byte(text), &b); err != nil {
 			s.o.Logger.Error("a batch of spend cannot be read and is left out of reports", "database", s.o.Name, "error", err)
 			continue
 		}
-		for i := range postings {
-			p := &postings[i]
-			p.charge(charges)
-			p.rollUp(all)
+		for _, c := range b.Charges {
+			to := stored(c.Charge)
+			charges[to] = sum(charges[to], c.Pico)
+		}
+		for i := range b.Postings {
+			b.Postings[i].rollUp(all)
 		}
 	}
 	if err := s.insertMany(ctx, tx, insertCounters, 4, counterArgs(charges), addToCounters); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
 )
@@ -18,8 +19,11 @@ func (s *Store) Recent(ctx context.Context, limit int) (records []account.Record
 
 // ByCallID returns the rows of a call, oldest first; a client may have used its id again.
 func (s *Store) ByCallID(ctx context.Context, id string) (records []account.Record, err error) {
-	query := `SELECT ` + columns + ` FROM spend_logs WHERE litellm_call_id = ? ORDER BY "startTime", entry`
-	err = s.query(ctx, query, []any{name(id)}, rowsTo(collect(&records)))
+	q := selection{d: s.d, table: tableRows}
+	q.withID(id)
+	q.index.equals("litellm_call_id", id)
+	query := "SELECT " + q.columns() + q.from() + q.index.where() + ` ORDER BY "startTime", entry`
+	err = s.query(ctx, query, q.index.args, s.rowsTo(collect(&records)))
 	return records, err
 }
 
@@ -46,9 +50,9 @@ func collect(list *[]account.Record) func(account.Record) error {
 	}
 }
 
-func rowsTo(yield func(account.Record) error) func(*sql.Rows) error {
+func (s *Store) rowsTo(yield func(account.Record) error) func(*sql.Rows) error {
 	return func(rows *sql.Rows) error {
-		r, err := scanRow(rows)
+		r, err := s.d.scan(rows)
 		if err != nil {
 			return err
 		}
@@ -62,7 +66,7 @@ func (s *Store) Rows(ctx context.Context, f account.RowFilter, p account.RowPage
 	if err != nil {
 		return err
 	}
-	return s.query(ctx, query, args, rowsTo(yield))
+	return s.query(ctx, query, args, s.rowsTo(yield))
 }
 
 // orders are the columns of the orders of rows.
@@ -79,8 +83,7 @@ func (d *Dialect) pageQuery(f *account.RowFilter, p *account.RowPage) (string, [
 	if p.Ascending {
 		direction, than = "", ">"
 	}
-	place := q.table + `."startTime", ` + q.table + ".litellm_call_id, " + q.table + ".entry"
-	order := strings.ReplaceAll(place, ",", direction+",") + direction
+	order := strings.Join(q.place(), direction+", ") + direction
 	switch {
 	case p.Order != "" && p.Order != account.ByStart:
 		column, known := orders[p.Order]
@@ -90,7 +93,7 @@ func (d *Dialect) pageQuery(f *account.RowFilter, p *account.RowPage) (string, [
 		// Rows without a price are the cheapest in both databases.
 		order = "(" + column + " IS NOT NULL)" + direction + ", " + column + direction + ", " + order
 	case p.After != nil:
-		q.index.add("("+place+") "+than+" (?, ?, ?)", p.After.Start.UnixMicro(), name(p.After.CallID), int64(p.After.Entry)) //nolint:gosec // as in appendValues
+		q.after(p.After, than)
 	}
 	all := q.all()
 	query := "SELECT " + q.columns() + q.from() + all.where() + " ORDER BY " + order + " LIMIT ?"
@@ -100,6 +103,19 @@ func (d *Dialect) pageQuery(f *account.RowFilter, p *account.RowPage) (string, [
 		args = append(args, p.Offset)
 	}
 	return query, args, nil
+}
+
+// after adds that rows are behind a cursor.
+func (q *selection) after(c *account.RowCursor, than string) {
+	start, call, entry := c.Start.UnixMicro(), name(c.CallID), int64(c.Entry) //nolint:gosec // as in appendValues
+	if !q.d.Packed {
+		q.index.add("("+strings.Join(q.place(), ", ")+") "+than+" (?, ?, ?)", start, call, entry)
+		return
+	}
+	// The row may stand behind the place that it would have alone; it may have been removed, too.
+	place := placeOf(c.Start, c.Entry)
+	q.between(than, "coalesce((SELECT id FROM spend_logs c WHERE c.id BETWEEN ? AND ? AND c.litellm_call_id = ? AND c.entry = ?), ?)", place,
+		place, place+1<<placeBits, call, entry, place)
 }
 
 // How many rows are looked at for a count: few where each must be fetched, more where an index has all that is asked for.
@@ -125,6 +141,10 @@ func (d *Dialect) countQuery(f *account.RowFilter, limit int) (query string, arg
 	if err != nil {
 		return "", nil, 0, err
 	}
+	if len(q.rest.parts) == 0 && q.table == tableSlices {
+		query, args := q.countSlices(f, limit)
+		return query, args, limit, nil
+	}
 	if len(q.rest.parts) == 0 {
 		return "SELECT count(*), count(*) FROM (SELECT 1 FROM " + q.table + q.index.where() + " LIMIT ?) counted", append(q.index.args, limit), limit, nil
 	}
@@ -132,7 +152,37 @@ func (d *Dialect) countQuery(f *account.RowFilter, limit int) (query string, arg
 	if q.covered {
 		examined = countCovered
 	}
+	latest := q.place()
+	if !d.Packed {
+		latest = latest[:1] // the index has no more
+	}
 	query = "SELECT count(*), coalesce(sum(hit), 0) FROM (SELECT CASE WHEN " + strings.Join(q.rest.parts, " AND ") + " THEN 1 ELSE 0 END AS hit" +
-		q.from() + q.index.where() + " ORDER BY " + q.table + `."startTime" DESC LIMIT ?) counted`
+		q.from() + q.index.where() + " ORDER BY " + strings.Join(latest, " DESC, ") + " DESC LIMIT ?) counted"
 	return query, append(slices.Concat(q.rest.args, q.index.args), examined), examined, nil
+}
+
+// countSlices counts what slices hold, and looks at the rows of those alone that a bound of the time goes through.
+func (q *selection) countSlices(f *account.RowFilter, limit int) (string, []any) {
+	const within = 1<<sliceBits - 1
+	counted := conditions{q.index.parts[:1:1], q.index.args[:2:2]}
+	var cut []int64
+	bound := func(t time.Time, condition string, up int64) {
+		if t.IsZero() {
+			return
+		}
+		id := idAt(t.UnixMicro())
+		if id&within != 0 && !slices.Contains(cut, id>>sliceBits) {
+			cut = append(cut, id>>sliceBits)
+		}
+		counted.add(condition, (id+up)>>sliceBits)
+	}
+	bound(f.From, "slice >= ?", within)
+	bound(f.Until, "slice < ?", 0)
+	query, args := `SELECT coalesce(sum(n), 0), coalesce(sum(n), 0) FROM (SELECT "rows" AS n FROM spend_slices`+counted.where(), counted.args
+	for _, slice := range cut {
+		edge := conditions{append([]string{"spend_slices.slice = ?"}, q.index.parts...), append([]any{slice}, q.index.args...)}
+		query += " UNION ALL SELECT 1" + q.from() + edge.where()
+		args = slices.Concat(args, edge.args)
+	}
+	return query + " LIMIT ?) counted", append(args, limit)
 }

@@ -53,7 +53,7 @@ func (s *Store) Days(ctx context.Context, f account.RowFilter, yield func(accoun
 		return err
 	}
 	all := q.all()
-	query := "SELECT " + q.table + `."startTime" / 86400000000, user_id, api_key, model, count(*), count(error_kind), count(*) - count(spend_pico),
+	query := "SELECT " + q.at() + ` / 86400000000, user_id, api_key, model, count(*), count(error_kind), count(*) - count(spend_pico),
 		CAST(coalesce(sum(spend_pico / 1000000), 0) AS BIGINT), CAST(coalesce(sum(spend_pico % 1000000), 0) AS BIGINT)` +
 		q.from() + all.where() + " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
 	return s.query(ctx, query, all.args, func(rows *sql.Rows) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/responses"
 )
 
@@ -15,6 +16,10 @@ import (
 // first, so that no transaction is long. It returns how many. What was summed and charged stays.
 func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	err = s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if s.d.Packed {
+			n, err = s.expirePacked(ctx, tx, before, limit)
+			return err
+		}
 		old, err := s.oldest(ctx, tx, before, limit)
 		n = len(old)
 		if err != nil || n == 0 {
@@ -35,6 +40,46 @@ func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (n int,
 		return nil
 	})
 	return n, err
+}
+
+// expirePacked is Expire for packed rows.
+func (s *Store) expirePacked(ctx context.Context, tx *sql.Tx, before time.Time, limit int) (int, error) {
+	old, ids, err := s.oldestPacked(ctx, tx, before, limit)
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	if err := s.removeSlices(ctx, tx, groupRows(old)); err != nil {
+		return 0, err
+	}
+	for i, r := range old {
+		id := idOf(r)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM spend_log_bodies WHERE litellm_call_id = ? AND entry = ?`, id.call, id.entry); err != nil {
+			return 0, err
+		}
+		for args := appendIDs(nil, r, ids[i]); len(args) > 0; args = args[2:] {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM spend_ids WHERE hash = ? AND id = ?`, args[:2]...); err != nil {
+				return 0, err
+			}
+		}
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM spend_rows WHERE id <= ?`, ids[len(ids)-1])
+	return len(old), err
+}
+
+func (s *Store) oldestPacked(ctx context.Context, tx *sql.Tx, before time.Time, limit int) (list []*account.Record, ids []int64, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT `+packedColumns+` FROM spend_rows WHERE id < ? ORDER BY id LIMIT ?`, idAt(before.UnixMicro()), limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		r, id, err := scanPacked(rows)
+		if err != nil {
+			return nil, nil, err
+		}
+		list, ids = append(list, &r), append(ids, id)
+	}
+	return list, ids, rows.Err()
 }
 
 // oldRow is what is needed to remove a row.

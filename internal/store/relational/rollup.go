@@ -38,10 +38,11 @@ type sums struct {
 }
 
 func (a *sums) add(p *posting) {
-	a.requests++
-	a.failures += flag(p.Failed)
-	a.unpriced += flag(p.Cost == nil)
-	a.cacheHits += flag(p.Cached)
+	n := max(p.Rows, 1)
+	a.requests += n
+	a.failures += n * flag(p.Failed)
+	a.unpriced += n * flag(p.Cost == nil)
+	a.cacheHits += n * flag(p.Cached)
 	if p.Cost != nil {
 		a.pico = sum(a.pico, *p.Cost)
 	}

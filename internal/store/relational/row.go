@@ -139,6 +139,25 @@ func (o orEmpty) Scan(v any) error {
 	return nil
 }
 
+// counted sets who has counted a row's usage.
+func counted(r *account.Record, source string) {
+	for _, s := range []account.UsageSource{account.UsageAWS, account.UsageEstimated} {
+		if source == s.String() {
+			r.UsageSource = s
+		}
+	}
+	r.Usage.Estimated = r.UsageSource == account.UsageEstimated
+}
+
+// scan reads a row of a query for a dialect's columns.
+func (d *Dialect) scan(rows *sql.Rows) (account.Record, error) {
+	if d.Packed {
+		r, _, err := scanPacked(rows)
+		return r, err
+	}
+	return scanRow(rows)
+}
+
 // scanRow is the reverse of appendValues. Usage.Total is the sum of the parts where AWS gave no total; Charges are not kept.
 func scanRow(rows *sql.Rows) (account.Record, error) {
 	var (
@@ -171,12 +190,7 @@ func scanRow(rows *sql.Rows) (account.Record, error) {
 		r.FirstToken = time.UnixMicro(firstToken.Int64).UTC()
 	}
 	r.Upstream, r.Own = time.Duration(upstream)*time.Microsecond, time.Duration(own)*time.Microsecond
-	for _, s := range []account.UsageSource{account.UsageAWS, account.UsageEstimated} {
-		if source == s.String() {
-			r.UsageSource = s
-		}
-	}
-	u.Estimated = r.UsageSource == account.UsageEstimated
+	counted(&r, source)
 	if metadata != "" {
 		r.Metadata = json.RawMessage(metadata)
 	}

@@ -15,8 +15,10 @@ import (
 // usualRecord is one call as most are: a success with a price.
 func usualRecord(n int) account.Record {
 	start := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Millisecond)
+	ms := start.UnixMilli()
+	id := fmt.Sprintf("%08x-%04x-7%03x-9e55-%012x", ms>>16, ms&0xffff, n&0xfff, uint64(n)*0x9e3779b97f4a7c15>>16) //nolint:gosec // any digits
 	return account.Record{
-		CallID: fmt.Sprintf("01984f3a-%04x-7%03x-9e55-%012x", n>>12&0xffff, n&0xfff, uint64(n)*0x9e3779b97f4a7c15>>16), RequestID: "chatcmpl-8c1f0d2b77aa4c119e550a1b2c3d4e5f", Type: "acompletion",
+		CallID: id, RequestID: "chatcmpl-" + id, Type: "acompletion",
 		Entry: uint64(n), Path: "/v1/chat/completions", KeyHash: account.MasterKeyHash,
 		Asked: "claude-sonnet", Group: "claude-sonnet", Deployment: "1f0d2b77aa4c119e55", Model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 		Region: "us-east-1", Route: "converse", Usage: llm.Usage{Input: 1000, Output: 500, Total: 1500}, UsageSource: account.UsageAWS,

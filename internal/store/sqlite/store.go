@@ -28,9 +28,9 @@ var pragmas = []string{
 	"trusted_schema(OFF)",
 }
 
-// dialect is what SQLite's SQL has of its own. One INSERT takes one row: the driver looks for each parameter among all.
+// dialect is what SQLite's SQL has of its own. One INSERT takes one row: SQLite has no faster way to take several.
 func dialect() relational.Dialect {
-	return relational.Dialect{Name: "sqlite", MaxRows: 1, Prepared: true, Detached: true, Unmeasured: true}
+	return relational.Dialect{Name: "sqlite", MaxRows: 1, Prepared: true, Detached: true, Packed: true}
 }
 
 // readers is how many connections read beside the one that writes.

@@ -133,7 +133,7 @@ func TestReopen(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(i))
-		equal(t, one(t, s, "SELECT max(version) || ' ' || count(*) FROM schema_version"), "5 5")
+		equal(t, one(t, s, "SELECT max(version) || ' ' || count(*) FROM schema_version"), "6 6")
 		equal(t, one(t, s, "PRAGMA journal_mode"), "wal")
 		equal(t, one(t, s, "PRAGMA synchronous"), "2")
 		appendRows(t, s, account.Record{CallID: fmt.Sprint(i)})
@@ -254,7 +254,7 @@ func writeMany(directory, name string) error {
 	for b := range batches {
 		var records []account.Record
 		for i := range batchSize {
-			records = append(records, account.Record{CallID: fmt.Sprintf("%s-%d-%d", name, b, i), Cost: 1, CostKnown: true})
+			records = append(records, account.Record{Start: time.Unix(1785542400, int64(b*batchSize+i)*1000), CallID: fmt.Sprintf("%s-%d-%d", name, b, i), Cost: 1, CostKnown: true})
 		}
 		if err := s.Append(context.Background(), records); err != nil {
 			return errors.Join(err, s.Close())
@@ -286,7 +286,7 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 	equal(t, one(t, s, "SELECT count(*) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "SELECT sum(spend_pico) FROM spend_logs"), fmt.Sprint(3*batches*batchSize))
 	equal(t, one(t, s, "PRAGMA integrity_check"), "ok")
-	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "5")
+	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "6")
 }
 
 func TestLedgerOnAStore(t *testing.T) {

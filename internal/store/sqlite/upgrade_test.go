@@ -59,5 +59,20 @@ func TestOldFilesAreUpgraded(t *testing.T) {
 	f("span = 'day' AND dimension = 'key' AND value = 'k'", "3 10 1 16 7")
 	f("span = 'day' AND dimension = 'tag' AND value = 'x'", "1 7 0 15 7")
 	f("span = 'day' AND dimension = 'end_user' AND value = 'e'", "1 7 0 15 7")
-	equal(t, one(t, s, "SELECT count(*) FROM spend_log_tags"), "2")
+	found := func(filter account.RowFilter, want string) {
+		t.Helper()
+		var calls string
+		if err := s.Rows(t.Context(), filter, account.RowPage{Limit: 10}, func(r account.Record) error { calls += r.CallID; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, calls, want)
+	}
+	found(account.RowFilter{}, "bca")
+	found(account.RowFilter{KeyHash: "k"}, "bca")
+	found(account.RowFilter{Tag: "x"}, "a")
+	found(account.RowFilter{EndUser: "e"}, "a")
+	found(account.RowFilter{RequestID: "b"}, "b")
+	// A record of the log that was in the old table is the row that it was.
+	appendRows(t, s, account.Record{CallID: "a", Entry: 1, Start: rows[1].Start})
+	found(account.RowFilter{}, "bca")
 }

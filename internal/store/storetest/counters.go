@@ -72,7 +72,7 @@ func countersFromManySides(t *testing.T, open Open) {
 			for b := range batches {
 				var records []account.Record
 				for i := range size {
-					r := account.Record{CallID: fmt.Sprint(side), Entry: uint64(b*size + i), Cost: 1, CostKnown: true, KeyHash: "k", Start: time.Unix(1785542400, 0)}
+					r := account.Record{CallID: fmt.Sprint(side), Entry: uint64(b*size + i), Cost: 1, CostKnown: true, KeyHash: "k", Start: time.Unix(1785542400, int64(b*size+i)*1000)}
 					for c := range 5 {
 						r.Charges = append(r.Charges, account.Charge{Scope: "key", ID: fmt.Sprint((c*7 + side + i) % 5)})
 					}

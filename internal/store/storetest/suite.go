@@ -32,6 +32,7 @@ func Run(t *testing.T, open Open) {
 		{"SchemaIsMadeOnce", schemaIsMadeOnce},
 		{"RowsAreFiltered", rowsAreFiltered},
 		{"RowsArePaged", rowsArePaged},
+		{"RowsAreThoseOfTheFilter", rowsAreThoseOfTheFilter},
 		{"CountsEndEarly", countsEndEarly},
 		{"SumsAreThoseOfRows", sumsAreThoseOfRows},
 		{"OwnersAreFound", ownersAreFound},
