@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 
@@ -28,7 +29,7 @@ func (g *gatewayProcess) openDirectory() {
 func (g *gatewayProcess) guard(manages *admin.API) {
 	c, s := &g.config.GeneralSettings, g.server
 	s.Keys, s.Admin = g.keys(), manages
-	s.UserHeader, s.EnforceUser = c.UserHeaderName, c.EnforceUserParam
+	s.UserHeader, s.EnforceUser = http.CanonicalHeaderKey(c.UserHeaderName), c.EnforceUserParam
 	s.AdminRoutes, s.AllowedRoutes = c.AdminOnlyRoutes, c.AllowedRoutes
 }
 

@@ -63,7 +63,7 @@ func TestAnswerHeaders(t *testing.T) {
 	}{
 		{"whole", "/v1/chat/completions", fmt.Sprintf(sayHi, ""), 200, with(how, times, costs, provided, map[string]string{"Llm_provider-X-Amzn-Bedrock-Invocation-Latency": "7"})},
 		{"a stream, whose cost is not known when it begins", "/v1/chat/completions", `{"model":"s","stream":true,"stream_timeout":90.5,"messages":[{"role":"user","content":"hi"}]}`, 200, with(how, noCost, provided, map[string]string{"X-Litellm-Timeout": "90.5"})},
-		{"AWS's own words", "/bedrock/model/m/converse", `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`, 200, with(how, times, costs, provided)},
+		{"AWS's own words", "/bedrock/model/m/converse", `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`, 200, with(how, times, costs, map[string]string{"X-Amzn-Requestid": "aws-1", "Llm_provider-X-Amzn-Requestid": ""})}, // AWS's headers have their own names
 		{"a failure", "/v1/chat/completions", `{"model":"f","num_retries":0,"messages":[{"role":"user","content":"hi"}]}`, 429, with(how, times, noCost, map[string]string{
 			"Llm_provider-X-Amzn-Requestid": "aws-2", "Llm_provider-Retry-After": "3", "Llm_provider-X-Amzn-Errortype": "ThrottlingException", "Retry-After": "3",
 		})},

@@ -354,9 +354,11 @@ func (x *exchange) upstreamHeaders(whole bool) {
 			rateLimit(h, "Tokens", limits.Tokens, left.Tokens, tokens)
 		}
 	}
-	providerHeaders(h, call.Upstream)
-	if call.RequestID != "" {
-		h["Llm_provider-X-Amzn-Requestid"] = []string{call.RequestID}
+	if !x.native { // else AWS's headers are there under their own names
+		providerHeaders(h, call.Upstream)
+		if call.RequestID != "" {
+			h["Llm_provider-X-Amzn-Requestid"] = []string{call.RequestID}
+		}
 	}
 	if !whole {
 		return

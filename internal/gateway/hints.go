@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func (x *exchange) hints() *llm.Error {
 		dst  *time.Duration
 	}{{"X-Litellm-Timeout", &call.Timeout}, {"X-Litellm-Stream-Timeout", &call.StreamTimeout}} {
 		name, dst := one.name, one.dst
-		value := h.Get(name)
+		value := first(h, name)
 		if value == "" || *dst > 0 {
 			continue
 		}
@@ -28,7 +29,7 @@ func (x *exchange) hints() *llm.Error {
 		}
 		*dst = time.Duration(seconds * float64(time.Second))
 	}
-	if value := h.Get("X-Litellm-Num-Retries"); value != "" && call.Retries == nil {
+	if value := first(h, "X-Litellm-Num-Retries"); value != "" && call.Retries == nil {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 0 || n > math.MaxInt16 {
 			return badHint("X-Litellm-Num-Retries", "a whole number")
@@ -36,13 +37,13 @@ func (x *exchange) hints() *llm.Error {
 		n = min(n, maxRetries)
 		call.Retries = &n
 	}
-	for tag := range strings.SplitSeq(h.Get("X-Litellm-Tags"), ",") {
+	for tag := range strings.SplitSeq(first(h, "X-Litellm-Tags"), ",") {
 		if tag = strings.TrimSpace(tag); tag != "" {
 			call.Request.Tags = append(call.Request.Tags, tag)
 		}
 	}
 	for _, name := range [...]string{"X-Litellm-End-User-Id", "X-Litellm-Customer-Id", x.server.UserHeader} {
-		if id := h.Get(name); name != "" && id != "" {
+		if id := first(h, name); id != "" {
 			call.Request.User = id
 			break
 		}
@@ -50,10 +51,18 @@ func (x *exchange) hints() *llm.Error {
 	if x.server.EnforceUser && call.Request.User == "" {
 		return &llm.Error{Kind: llm.KindInvalid, Code: "missing_required_parameter", Param: "user", Message: "user is missing: every request must name its end user (general_settings.enforce_user_param)"}
 	}
-	if id := h.Get("X-Litellm-Session-Id"); id != "" && call.Session == "" {
+	if id := first(h, "X-Litellm-Session-Id"); id != "" && call.Session == "" {
 		call.Session = id
 	}
 	return nil
+}
+
+// first is the first value of a header whose name is in its canonical form already.
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 const (

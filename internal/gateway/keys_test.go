@@ -83,7 +83,7 @@ func newKeyRig(t *testing.T, store account.EntityStore, extra, general string) *
 		}
 		o.Admin = api
 		o.Keys = account.KeysOf(account.KeyOptions{Master: c.GeneralSettings.MasterKey, Directory: directory})
-		o.EnforceUser, o.AdminRoutes, o.AllowedRoutes, o.UserHeader = c.GeneralSettings.EnforceUserParam, c.GeneralSettings.AdminOnlyRoutes, c.GeneralSettings.AllowedRoutes, c.GeneralSettings.UserHeaderName
+		o.EnforceUser, o.AdminRoutes, o.AllowedRoutes, o.UserHeader = c.GeneralSettings.EnforceUserParam, c.GeneralSettings.AdminOnlyRoutes, c.GeneralSettings.AllowedRoutes, http.CanonicalHeaderKey(c.GeneralSettings.UserHeaderName)
 	})
 	g.users.directory = directory
 	t.Cleanup(directory.Close)

@@ -25,7 +25,7 @@ type Options struct {
 	Spend account.SpendReader
 	// Admin manages keys and their owners; nil where there is no store of them.
 	Admin *admin.API
-	// UserHeader is a further header that names the end user; EnforceUser refuses requests that name none.
+	// UserHeader is a further header that names the end user, in its canonical form; EnforceUser refuses requests that name none.
 	UserHeader  string
 	EnforceUser bool
 	// AdminRoutes need an administrator beside those of the admin API. AllowedRoutes are the only ones for all others; none is

@@ -15,3 +15,6 @@ func CountQuery(f account.RowFilter) (query string, args []any, err error) {
 
 // SumQuery is that of sums.
 func SumQuery(q account.SumQuery) (string, []any, error) { return sumQuery(&q) }
+
+// ValueHash is what slices have for a value.
+func ValueHash(dimension account.Dimension, value string) int64 { return valueHash(dimension, value) }

@@ -115,7 +115,7 @@ func (q *selection) lead(column string, dimension account.Dimension, value strin
 
 func (q *selection) leadSlices(dimension account.Dimension, value string) {
 	q.table = tableSlices
-	q.index.add("spend_slices.dimension = ? AND spend_slices.value = ?", string(dimension), value)
+	q.index.add("spend_slices.hash = ?", valueHash(dimension, value))
 }
 
 // beside adds to conditions that a row has a value. The column is empty for a tag.
@@ -180,7 +180,8 @@ func (q *selection) cost(f *account.RowFilter, led bool) {
 	if f.MinSpend == nil && f.MaxSpend == nil {
 		return
 	}
-	if q.d.Packed && !led {
+	bounded := q.d.Packed && !led
+	if bounded {
 		q.leadSlices(account.ByAll, "")
 	}
 	for _, bound := range []struct {
@@ -191,7 +192,7 @@ func (q *selection) cost(f *account.RowFilter, led bool) {
 			continue
 		}
 		q.rest.add("spend_pico"+bound.than, int64(*bound.amount))
-		if q.table == tableSlices {
+		if bounded {
 			q.index.add("spend_slices."+bound.bound+bound.than, int64(*bound.amount))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,88 +44,177 @@ const packedColumns = `id, api_key, key_alias, user_id, team_id, organization_id
 
 const packedCount = 16
 
-// packed is the JSON object of a row. What is empty is left out. Every member's name is that of a column of the view.
+// packed is the JSON object of a row, as it is read. Every member's name is that of a column of the view.
 type packed struct {
 	CallID       string     `json:"litellm_call_id"`
 	Entry        int64      `json:"entry"`
-	RequestID    string     `json:"request_id,omitempty"`
-	Type         string     `json:"call_type,omitempty"`
-	Path         string     `json:"path,omitempty"`
-	Tags         []string   `json:"request_tags,omitempty"`
-	TeamAlias    string     `json:"team_alias,omitempty"`
-	IP           string     `json:"requester_ip_address,omitempty"`
-	Metadata     string     `json:"metadata,omitempty"` // a text: SQLite does not read all JSON that a client may send
-	CacheKey     string     `json:"cache_key,omitempty"`
-	CacheHit     int64      `json:"cache_hit,omitempty"`
-	Asked        string     `json:"model_asked,omitempty"`
-	Region       string     `json:"region,omitempty"`
-	Route        string     `json:"route,omitempty"`
-	Tier         string     `json:"service_tier,omitempty"`
-	Input        int64      `json:"input_tokens,omitempty"`
-	CacheRead    int64      `json:"cache_read_tokens,omitempty"`
-	CacheWrite5m int64      `json:"cache_write_5m_tokens,omitempty"`
-	CacheWrite1h int64      `json:"cache_write_1h_tokens,omitempty"`
-	Output       int64      `json:"completion_tokens,omitempty"`
-	Reasoning    int64      `json:"reasoning_tokens,omitempty"`
-	CacheSplit   int64      `json:"cache_split,omitempty"`
+	RequestID    string     `json:"request_id"`
+	Type         string     `json:"call_type"`
+	Path         string     `json:"path"`
+	Tags         []string   `json:"request_tags"`
+	TeamAlias    string     `json:"team_alias"`
+	IP           string     `json:"requester_ip_address"`
+	Metadata     string     `json:"metadata"` // a text: SQLite does not read all JSON that a client may send
+	CacheKey     string     `json:"cache_key"`
+	CacheHit     int64      `json:"cache_hit"`
+	Asked        string     `json:"model_asked"`
+	Region       string     `json:"region"`
+	Route        string     `json:"route"`
+	Tier         string     `json:"service_tier"`
+	Input        int64      `json:"input_tokens"`
+	CacheRead    int64      `json:"cache_read_tokens"`
+	CacheWrite5m int64      `json:"cache_write_5m_tokens"`
+	CacheWrite1h int64      `json:"cache_write_1h_tokens"`
+	Output       int64      `json:"completion_tokens"`
+	Reasoning    int64      `json:"reasoning_tokens"`
+	CacheSplit   int64      `json:"cache_split"`
 	UsageSource  string     `json:"usage_source"`
-	PriceKey     string     `json:"price_key,omitempty"`
-	PriceVersion string     `json:"price_version,omitempty"`
-	InputPico    int64      `json:"input_pico,omitempty"`
-	OutputPico   int64      `json:"output_pico,omitempty"`
-	ReadPico     int64      `json:"cache_read_pico,omitempty"`
-	Write5mPico  int64      `json:"cache_write_5m_pico,omitempty"`
-	Write1hPico  int64      `json:"cache_write_1h_pico,omitempty"`
-	ImagesPico   int64      `json:"images_pico,omitempty"`
-	QueriesPico  int64      `json:"queries_pico,omitempty"`
-	MadePico     int64      `json:"images_made_pico,omitempty"`
-	Status       int64      `json:"http_status,omitempty"`
-	ErrorCode    string     `json:"error_code,omitempty"`
-	Message      string     `json:"error_message,omitempty"`
-	AWSException string     `json:"aws_exception,omitempty"`
-	AWSRequestID string     `json:"aws_request_id,omitempty"`
-	Stream       int64      `json:"stream,omitempty"`
-	ClientClosed int64      `json:"client_closed,omitempty"`
-	Losses       []llm.Loss `json:"losses,omitempty"`
-	FirstToken   int64      `json:"completionStartTime,omitempty"`
-	Upstream     int64      `json:"upstream_us,omitempty"`
-	Own          int64      `json:"own_us,omitempty"`
-	Images       int64      `json:"input_images,omitempty"`
-	Queries      int64      `json:"queries,omitempty"`
-	Made         int64      `json:"images_made,omitempty"`
-	Tries        string     `json:"tries,omitempty"`
+	PriceKey     string     `json:"price_key"`
+	PriceVersion string     `json:"price_version"`
+	InputPico    int64      `json:"input_pico"`
+	OutputPico   int64      `json:"output_pico"`
+	ReadPico     int64      `json:"cache_read_pico"`
+	Write5mPico  int64      `json:"cache_write_5m_pico"`
+	Write1hPico  int64      `json:"cache_write_1h_pico"`
+	ImagesPico   int64      `json:"images_pico"`
+	QueriesPico  int64      `json:"queries_pico"`
+	MadePico     int64      `json:"images_made_pico"`
+	Status       int64      `json:"http_status"`
+	ErrorCode    string     `json:"error_code"`
+	Message      string     `json:"error_message"`
+	AWSException string     `json:"aws_exception"`
+	AWSRequestID string     `json:"aws_request_id"`
+	Stream       int64      `json:"stream"`
+	ClientClosed int64      `json:"client_closed"`
+	Losses       []llm.Loss `json:"losses"`
+	FirstToken   int64      `json:"completionStartTime"`
+	Upstream     int64      `json:"upstream_us"`
+	Own          int64      `json:"own_us"`
+	Images       int64      `json:"input_images"`
+	Queries      int64      `json:"queries"`
+	Made         int64      `json:"images_made"`
+	Tries        string     `json:"tries"`
+}
+
+// object writes a JSON object, member by member; number and text leave out what is empty.
+type object struct{ data []byte }
+
+func (o *object) name(name string) {
+	if len(o.data) == 0 {
+		o.data = append(o.data, '{', '"')
+	} else {
+		o.data = append(o.data, ',', '"')
+	}
+	o.data = append(o.data, name...)
+	o.data = append(o.data, '"', ':')
+}
+
+func (o *object) number(name string, n int64) {
+	if n != 0 {
+		o.name(name)
+		o.data = strconv.AppendInt(o.data, n, 10)
+	}
+}
+
+func (o *object) text(name, s string) {
+	if s != "" {
+		o.name(name)
+		o.quote(s)
+	}
+}
+
+func (o *object) quote(s string) {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			o.value(plain(s))
+			return
+		}
+	}
+	o.data = append(append(append(o.data, '"'), s...), '"')
+}
+
+// value writes what json.Marshal makes of a text, or of a list of texts.
+func (o *object) value(v any) {
+	data, _ := json.Marshal(v) // texts have no errors
+	o.data = append(o.data, data...)
+}
+
+// packedData is the JSON object of a record, as packed has it.
+func packedData(dst []byte, r *account.Record) []byte {
+	o := object{dst}
+	u, l := &r.Usage, &r.Lines
+	o.name("litellm_call_id")
+	o.quote(name(r.CallID))
+	o.name("entry")
+	o.data = strconv.AppendInt(o.data, int64(r.Entry), 10) //nolint:gosec // the bits of Entry, read back the same way
+	o.text("request_id", name(r.RequestID))
+	o.text("call_type", r.Type)
+	o.text("path", r.Path)
+	if len(r.Tags) > 0 {
+		o.name("request_tags")
+		o.value(r.Tags)
+	}
+	o.text("team_alias", r.TeamAlias)
+	o.text("requester_ip_address", r.IP)
+	o.text("metadata", string(r.Metadata))
+	o.text("cache_key", r.CacheKey)
+	o.number("cache_hit", flag(r.CacheHit))
+	o.text("model_asked", r.Asked)
+	o.text("region", r.Region)
+	o.text("route", r.Route)
+	o.text("service_tier", r.Tier)
+	o.number("input_tokens", u.Input)
+	o.number("cache_read_tokens", u.CacheRead)
+	o.number("cache_write_5m_tokens", u.CacheWrite5m)
+	o.number("cache_write_1h_tokens", u.CacheWrite1h)
+	o.number("completion_tokens", u.Output)
+	o.number("reasoning_tokens", u.Reasoning)
+	o.number("cache_split", flag(u.CacheSplit))
+	o.text("usage_source", r.UsageSource.String())
+	o.text("price_key", r.PriceKey)
+	o.text("price_version", r.PriceVersion)
+	o.number("input_pico", int64(l.Input))
+	o.number("output_pico", int64(l.Output))
+	o.number("cache_read_pico", int64(l.CacheRead))
+	o.number("cache_write_5m_pico", int64(l.CacheWrite5m))
+	o.number("cache_write_1h_pico", int64(l.CacheWrite1h))
+	o.number("images_pico", int64(l.Images))
+	o.number("queries_pico", int64(l.Queries))
+	o.number("images_made_pico", int64(l.Made))
+	o.number("http_status", int64(r.Status))
+	o.text("error_code", r.ErrorCode)
+	o.text("error_message", r.Message)
+	o.text("aws_exception", r.AWSException)
+	o.text("aws_request_id", r.AWSRequestID)
+	o.number("stream", flag(r.Stream))
+	o.number("client_closed", flag(r.ClientClosed))
+	if len(r.Losses) > 0 {
+		o.name("losses")
+		o.value(r.Losses)
+	}
+	if !r.FirstToken.IsZero() {
+		o.number("completionStartTime", r.FirstToken.UnixMicro())
+	}
+	o.number("upstream_us", r.Upstream.Microseconds())
+	o.number("own_us", r.Own.Microseconds())
+	o.number("input_images", u.Images)
+	o.number("queries", u.Queries)
+	o.number("images_made", u.Made)
+	o.text("tries", r.Tries)
+	return append(o.data, '}')
 }
 
 // packedValues appends what a record has in packedColumns.
-func packedValues(to []any, r *account.Record, id int64) ([]any, error) {
-	u, l := &r.Usage, &r.Lines
-	p := packed{
-		CallID: name(r.CallID), Entry: int64(r.Entry), RequestID: name(r.RequestID), Type: plain(r.Type), Path: plain(r.Path), Tags: r.Tags, //nolint:gosec // the bits of Entry, read back the same way
-		TeamAlias: plain(r.TeamAlias), IP: plain(r.IP), Metadata: plain(string(r.Metadata)), CacheKey: plain(r.CacheKey), CacheHit: flag(r.CacheHit),
-		Asked: plain(r.Asked), Region: plain(r.Region), Route: plain(r.Route), Tier: plain(r.Tier),
-		Input: u.Input, CacheRead: u.CacheRead, CacheWrite5m: u.CacheWrite5m, CacheWrite1h: u.CacheWrite1h, Output: u.Output, Reasoning: u.Reasoning,
-		CacheSplit: flag(u.CacheSplit), UsageSource: r.UsageSource.String(), PriceKey: plain(r.PriceKey), PriceVersion: plain(r.PriceVersion),
-		InputPico: int64(l.Input), OutputPico: int64(l.Output), ReadPico: int64(l.CacheRead), Write5mPico: int64(l.CacheWrite5m), Write1hPico: int64(l.CacheWrite1h),
-		ImagesPico: int64(l.Images), QueriesPico: int64(l.Queries), MadePico: int64(l.Made),
-		Status: int64(r.Status), ErrorCode: plain(r.ErrorCode), Message: plain(r.Message), AWSException: plain(r.AWSException), AWSRequestID: plain(r.AWSRequestID),
-		Stream: flag(r.Stream), ClientClosed: flag(r.ClientClosed), Losses: r.Losses, Upstream: r.Upstream.Microseconds(), Own: r.Own.Microseconds(),
-		Images: u.Images, Queries: u.Queries, Made: u.Made, Tries: plain(r.Tries),
-	}
-	if !r.FirstToken.IsZero() {
-		p.FirstToken = r.FirstToken.UnixMicro()
-	}
-	data, err := json.Marshal(&p)
-	if err != nil {
-		return nil, err
-	}
+func packedValues(to []any, r *account.Record, id int64) []any {
 	var spend any
 	if r.CostKnown {
 		spend = r.Cost
 	}
+	var buffer [1024]byte
 	return append(
 		to, id, named(r.KeyHash), named(r.KeyAlias), named(r.UserID), named(r.TeamID), named(r.OrganizationID), named(r.User), named(r.Session),
-		named(r.Model), named(r.Group), named(r.Deployment), text(r.ErrorKind), spend, u.Sum(), r.End.UnixMicro()-id>>placeBits, string(data),
-	), nil
+		named(r.Model), named(r.Group), named(r.Deployment), text(r.ErrorKind), spend, r.Usage.Sum(), r.End.UnixMicro()-id>>placeBits, string(packedData(buffer[:0], r)),
+	)
 }
 
 // scanPacked is the reverse of packedValues, as scanRow is of appendValues. It returns the row's id, too.
@@ -178,9 +268,7 @@ func (s *Store) insertPacked(ctx context.Context, tx *sql.Tx, records []account.
 	var ids []any
 	for i := range records {
 		r := &records[i]
-		if args, err = packedValues(args[:0], r, placeOf(r.Start, r.Entry)); err != nil {
-			return nil, err
-		}
+		args = packedValues(args[:0], r, placeOf(r.Start, r.Entry))
 		id, there, err := insertAt(ctx, tx, statement, r, args)
 		if err != nil {
 			return nil, err
@@ -208,10 +296,7 @@ func insertAt(ctx context.Context, tx *sql.Tx, statement *repeated, r *account.R
 	if err != nil || there {
 		return id, there, err
 	}
-	if args, err = packedValues(args[:0], r, id); err != nil {
-		return 0, false, err
-	}
-	_, err = statement.exec(ctx, 1, args)
+	_, err = statement.exec(ctx, 1, packedValues(args[:0], r, id))
 	return id, false, err
 }
 

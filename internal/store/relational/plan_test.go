@@ -36,14 +36,15 @@ func plan(t *testing.T, db *sql.DB, query string, args []any) string {
 	return strings.Join(steps, "\n")
 }
 
-// found reports whether a plan looks at the slices of a dimension and at their rows alone, or, without a dimension, at rows by
-// their place.
-func found(plan, dimension string, args []any) bool {
+// found reports whether a plan looks at the slices of a value, which stands behind its dimension, and at their rows alone, or,
+// without a value, at rows by their place.
+func found(plan, by string, args []any) bool {
 	const rows = "spend_rows USING INTEGER PRIMARY KEY (rowid"
-	if dimension == "" {
+	if by == "" {
 		return !strings.Contains(plan, "spend_slices") && (strings.Contains(plan, rows) || strings.Contains(plan, "SCAN spend_rows"))
 	}
-	led := strings.Contains(plan, "spend_slices USING PRIMARY KEY (dimension=? AND value=?") && slices.Contains(args, any(dimension))
+	dimension, value, _ := strings.Cut(by, " ")
+	led := strings.Contains(plan, "spend_slices USING PRIMARY KEY (hash=?") && slices.Contains(args, any(relational.ValueHash(account.Dimension(dimension), value)))
 	return led && !strings.Contains(plan, "SCAN spend")
 }
 
@@ -94,30 +95,30 @@ func TestNoQueryLooksAtEverything(t *testing.T) {
 		}
 	}
 	page(account.RowFilter{}, "")
-	page(account.RowFilter{KeyHash: "k"}, "key")
-	page(account.RowFilter{UserID: "u"}, "user")
-	page(account.RowFilter{TeamID: "t"}, "team")
-	page(account.RowFilter{EndUser: "e"}, "end_user")
-	page(account.RowFilter{Session: "s"}, "session")
-	page(account.RowFilter{Group: "g"}, "group")
-	page(account.RowFilter{Status: "failure"}, "failure")
-	page(account.RowFilter{Tag: "t"}, "tag")
-	page(account.RowFilter{KeyAlias: "a"}, "key_alias")
-	page(account.RowFilter{OrganizationID: "o"}, "organization")
-	page(account.RowFilter{Model: "m"}, "model")
-	page(account.RowFilter{Deployment: "d"}, "deployment")
-	page(account.RowFilter{ErrorCode: "429"}, "failure")
-	page(account.RowFilter{CacheHit: new(true)}, "cache_hit")
+	page(account.RowFilter{KeyHash: "k"}, "key k")
+	page(account.RowFilter{UserID: "u"}, "user u")
+	page(account.RowFilter{TeamID: "t"}, "team t")
+	page(account.RowFilter{EndUser: "e"}, "end_user e")
+	page(account.RowFilter{Session: "s"}, "session s")
+	page(account.RowFilter{Group: "g"}, "group g")
+	page(account.RowFilter{Status: "failure"}, "failure ")
+	page(account.RowFilter{Tag: "t"}, "tag t")
+	page(account.RowFilter{KeyAlias: "a"}, "key_alias a")
+	page(account.RowFilter{OrganizationID: "o"}, "organization o")
+	page(account.RowFilter{Model: "m"}, "model m")
+	page(account.RowFilter{Deployment: "d"}, "deployment d")
+	page(account.RowFilter{ErrorCode: "429"}, "failure ")
+	page(account.RowFilter{CacheHit: new(true)}, "cache_hit ")
 	page(account.RowFilter{CacheHit: new(false)}, "")
 	page(account.RowFilter{Status: "success"}, "")
-	page(account.RowFilter{MinSpend: new(account.Amount(1)), MaxSpend: new(account.Amount(2))}, "all")
+	page(account.RowFilter{MinSpend: new(account.Amount(1)), MaxSpend: new(account.Amount(2))}, "all ")
 
 	// Of several values, the one leads that the fewest rows have.
-	page(account.RowFilter{UserID: "u", Group: "g", OrganizationID: "o"}, "user")
-	page(account.RowFilter{KeyHash: "k", TeamID: "t", Model: "m", Status: "failure", CacheHit: new(true)}, "key")
-	page(account.RowFilter{EndUser: "e", KeyHash: "k", Tag: "t"}, "end_user")
-	page(account.RowFilter{Tag: "t", TeamID: "t", Deployment: "d", MinSpend: new(account.Amount(1))}, "tag")
-	page(account.RowFilter{Deployment: "d", Status: "failure"}, "deployment")
+	page(account.RowFilter{UserID: "u", Group: "g", OrganizationID: "o"}, "user u")
+	page(account.RowFilter{KeyHash: "k", TeamID: "t", Model: "m", Status: "failure", CacheHit: new(true)}, "key k")
+	page(account.RowFilter{EndUser: "e", KeyHash: "k", Tag: "t"}, "end_user e")
+	page(account.RowFilter{Tag: "t", TeamID: "t", Deployment: "d", MinSpend: new(account.Amount(1))}, "tag t")
+	page(account.RowFilter{Deployment: "d", Status: "failure"}, "deployment d")
 
 	query, args, err := relational.PageQuery(account.RowFilter{RequestID: "a"}, account.RowPage{Limit: 50})
 	if err != nil {

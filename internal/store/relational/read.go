@@ -164,7 +164,7 @@ func (d *Dialect) countQuery(f *account.RowFilter, limit int) (query string, arg
 // countSlices counts what slices hold, and looks at the rows of those alone that a bound of the time goes through.
 func (q *selection) countSlices(f *account.RowFilter, limit int) (string, []any) {
 	const within = 1<<sliceBits - 1
-	counted := conditions{q.index.parts[:1:1], q.index.args[:2:2]}
+	counted := conditions{q.index.parts[:1:1], q.index.args[:1:1]} // the value
 	var cut []int64
 	bound := func(t time.Time, condition string, up int64) {
 		if t.IsZero() {

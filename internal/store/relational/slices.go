@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
 )
 
-// The table spend_slices says in which slices of time a value occurs, in how many rows, and what the cheapest and the dearest
-// of them cost. It is what packed rows are found by: from the latest slice that has a value to the one before, and in each
+// The table spend_slices says in which slices of time a value occurs, and in how many rows; that of all rows also what the
+// cheapest and the dearest of them cost. A value is its hash: two that had one would be looked at together and told apart. It is what packed rows are found by: from the latest slice that has a value to the one before, and in each
 // by the time. An index of the rows themselves would cost each row an entry for each of its values; under load a slice has
 // hundreds of rows with one value.
 
@@ -24,9 +24,11 @@ const (
 )
 
 // sliceKey names one entry of spend_slices.
-type sliceKey struct {
-	dimension, value string
-	slice            int64
+type sliceKey struct{ hash, slice int64 }
+
+// valueHash is what spend_slices has for a value in a dimension.
+func valueHash(dimension account.Dimension, value string) int64 {
+	return hashOf(string(dimension) + "\x00" + value)
 }
 
 // sliceEntry is what it has. Rows without a price are not in the bounds; least is above most where none has one.
@@ -68,7 +70,7 @@ func slicesOfGroups(groups []*group) map[sliceKey]*sliceEntry {
 	all := map[sliceKey]*sliceEntry{}
 	for _, g := range groups {
 		g.slicesOf(g.first.Tags, func(dimension account.Dimension, value string) {
-			key := sliceKey{string(dimension), value, g.slice}
+			key := sliceKey{valueHash(dimension, value), g.slice}
 			e := all[key]
 			if e == nil {
 				e = &sliceEntry{least: 1, most: 0}
@@ -76,7 +78,7 @@ func slicesOfGroups(groups []*group) map[sliceKey]*sliceEntry {
 			}
 			e.rows += g.rows
 			switch {
-			case !g.priced:
+			case !g.priced || dimension != account.ByAll:
 			case e.least > e.most:
 				e.least, e.most = g.least, g.most
 			default:
@@ -88,49 +90,35 @@ func slicesOfGroups(groups []*group) map[sliceKey]*sliceEntry {
 }
 
 func sortedSlices(all map[sliceKey]*sliceEntry) []sliceKey {
-	keys := make([]sliceKey, 0, len(all))
-	for key := range all {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b sliceKey) int { // neighbours in the table one after the other
-		return cmp.Or(strings.Compare(a.dimension, b.dimension), strings.Compare(a.value, b.value), cmp.Compare(a.slice, b.slice))
+	return slices.SortedFunc(maps.Keys(all), func(a, b sliceKey) int { // neighbours in the table one after the other
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.slice, b.slice))
 	})
-	return keys
 }
 
 // addSlices adds rows to the slices of their values.
 func (s *Store) addSlices(ctx context.Context, tx *sql.Tx, groups []*group) error {
 	all := slicesOfGroups(groups)
-	args := make([]any, 0, 6*len(all))
+	args := make([]any, 0, 5*len(all))
 	for _, key := range sortedSlices(all) {
 		e := all[key]
-		var least, most any // NULL is below and above nothing
+		var least, most any
 		if e.least <= e.most {
 			least, most = e.least, e.most
 		}
-		args = append(args, key.dimension, key.value, key.slice, e.rows, least, most)
+		args = append(args, key.hash, key.slice, e.rows, least, most)
 	}
-	return s.insertMany(ctx, tx, `INSERT INTO spend_slices (dimension, value, slice, "rows", least, most) VALUES `, 6, args, ` ON CONFLICT (dimension, value, slice) DO UPDATE SET
+	return s.insertMany(ctx, tx, `INSERT INTO spend_slices (hash, slice, "rows", least, most) VALUES `, 5, args, ` ON CONFLICT (hash, slice) DO UPDATE SET
 		"rows" = "rows" + excluded."rows", least = coalesce(min(least, excluded.least), least, excluded.least), most = coalesce(max(most, excluded.most), most, excluded.most)`)
 }
 
 // removeSlices takes rows that are removed from the slices of their values. Bounds of what is left stay as they are.
 func (s *Store) removeSlices(ctx context.Context, tx *sql.Tx, groups []*group) error {
 	all := slicesOfGroups(groups)
-	keys := sortedSlices(all)
-	if err := s.eachSlice(ctx, tx, `UPDATE spend_slices SET "rows" = "rows" - ? WHERE dimension = ? AND value = ? AND slice = ?`, keys, func(key sliceKey) []any {
-		return []any{all[key].rows, key.dimension, key.value, key.slice}
-	}); err != nil {
-		return err
-	}
-	return s.eachSlice(ctx, tx, `DELETE FROM spend_slices WHERE dimension = ? AND value = ? AND slice = ? AND "rows" <= 0`, keys, func(key sliceKey) []any {
-		return []any{key.dimension, key.value, key.slice}
-	})
-}
-
-func (s *Store) eachSlice(ctx context.Context, tx *sql.Tx, query string, keys []sliceKey, args func(sliceKey) []any) error {
-	for _, key := range keys {
-		if _, err := tx.ExecContext(ctx, s.d.bind(query), args(key)...); err != nil {
+	for _, key := range sortedSlices(all) {
+		if _, err := tx.ExecContext(ctx, `UPDATE spend_slices SET "rows" = "rows" - ? WHERE hash = ? AND slice = ?`, all[key].rows, key.hash, key.slice); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM spend_slices WHERE hash = ? AND slice = ? AND "rows" <= 0`, key.hash, key.slice); err != nil {
 			return err
 		}
 	}

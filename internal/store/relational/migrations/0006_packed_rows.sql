@@ -79,15 +79,14 @@
 --sqlite:    coalesce(data ->> 'cache_hit', 0) AS cache_hit
 --sqlite:FROM spend_rows;
 
--- In which slices of 2^22 microseconds a value occurs, in how many rows, and the bounds of their costs. Rows are found by it.
+-- In which slices of 2^22 microseconds a value occurs, and in how many rows. Rows are found by it.
 --sqlite:CREATE TABLE spend_slices (
---sqlite:    dimension TEXT    NOT NULL, -- all, key, key_alias, user, team, organization, end_user, session, tag, model, group, deployment, failure, cache_hit
---sqlite:    value     TEXT    NOT NULL,
---sqlite:    slice     INTEGER NOT NULL,
---sqlite:    rows      INTEGER NOT NULL,
---sqlite:    least     INTEGER, -- NULL where no price is known
---sqlite:    most      INTEGER,
---sqlite:    PRIMARY KEY (dimension, value, slice)
+--sqlite:    hash  INTEGER NOT NULL, -- FNV-1a, 64 bits, of a dimension, a byte 0 and a value: see slices.go
+--sqlite:    slice INTEGER NOT NULL,
+--sqlite:    rows  INTEGER NOT NULL,
+--sqlite:    least INTEGER, -- the bounds of their costs, in the dimension of all rows, where a price is known
+--sqlite:    most  INTEGER,
+--sqlite:    PRIMARY KEY (hash, slice)
 --sqlite:) WITHOUT ROWID;
 
 -- Where rows are whose ids, of the call or of the answer, do not tell when they began.
