@@ -185,7 +185,7 @@ func (q *selection) cost(f *account.RowFilter, led bool) {
 		q.leadSlices(account.ByAll, "")
 	}
 	for _, bound := range []struct {
-		amount       *account.Amount
+		amount      *account.Amount
 		than, bound string
 	}{{f.MinSpend, " >= ?", "most"}, {f.MaxSpend, " <= ?", "least"}} {
 		if bound.amount == nil {

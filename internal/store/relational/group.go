@@ -12,11 +12,11 @@ const sliceBits = placeBits + 22
 // alike is what the rows of a group have in common: all that they are found and summed by.
 type alike struct {
 	// slice is the slice of time in which the call began, hour the hour, in seconds.
-	slice, hour                             int64
-	key, alias, user, team, organization    string
+	slice, hour                                int64
+	key, alias, user, team, organization       string
 	endUser, session, model, group, deployment string
-	tags                                    string
-	failed, cached, priced                  bool
+	tags                                       string
+	failed, cached, priced                     bool
 }
 
 // group is rows of a batch that are alike.

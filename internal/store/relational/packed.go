@@ -35,7 +35,7 @@ func idAt(micro int64) int64 { return min(max(micro, 0), lastMicro) << placeBits
 
 // placeOf is the id that a record has unless another record has it: then it is one of the next.
 func placeOf(start time.Time, entry uint64) int64 {
-	return idAt(start.UnixMicro()) | int64(entry&(1<<placeBits-1)) //nolint:gosec // ten bits
+	return idAt(start.UnixMicro()) | int64(entry&(1<<placeBits-1))
 }
 
 // packedColumns are the stored columns of a packed row, in the order of packedValues and of scanPacked.
@@ -220,10 +220,10 @@ func packedValues(to []any, r *account.Record, id int64) []any {
 // scanPacked is the reverse of packedValues, as scanRow is of appendValues. It returns the row's id, too.
 func scanPacked(rows *sql.Rows) (r account.Record, id int64, err error) {
 	var (
-		p            packed
-		duration     int64
-		spend        sql.NullInt64
-		data         sql.RawBytes
+		p        packed
+		duration int64
+		spend    sql.NullInt64
+		data     sql.RawBytes
 	)
 	u, l := &r.Usage, &r.Lines
 	if err := rows.Scan(

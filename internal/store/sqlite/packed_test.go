@@ -51,7 +51,7 @@ func TestRowsUnderLoadShareSlices(t *testing.T) {
 	}
 	appendRows(t, s, batch...)
 	equal(t, one(t, s, `SELECT count(*) || ' ' || sum("rows") || ' ' || min(least) || ' ' || max(most) FROM spend_slices WHERE least IS NOT NULL`), "2 2000 10500000000 10500000000") // they began in two slices
-	equal(t, one(t, s, "SELECT count(*) FROM spend_slices"), "10") // all, key, model, group, deployment
+	equal(t, one(t, s, "SELECT count(*) FROM spend_slices"), "10")                                                                                                                    // all, key, model, group, deployment
 	equal(t, one(t, s, "SELECT count(*) FROM spend_ids"), "0")
 }
 

@@ -47,9 +47,19 @@ func randomFilter(random *rand.Rand) (f account.RowFilter) {
 		to   *string
 		from string
 	}{
-		{&f.KeyHash, r.KeyHash}, {&f.KeyAlias, r.KeyAlias}, {&f.UserID, r.UserID}, {&f.TeamID, r.TeamID}, {&f.OrganizationID, r.OrganizationID}, {&f.EndUser, r.User},
-		{&f.Session, r.Session}, {&f.Model, r.Model}, {&f.Group, r.Group}, {&f.Deployment, r.Deployment}, {&f.Tag, fmt.Sprint("tag", random.IntN(4))},
-		{&f.Status, []string{"success", "failure"}[random.IntN(2)]}, {&f.ErrorCode, []string{"slow", "429", "500", "nothing"}[random.IntN(4)]},
+		{&f.KeyHash, r.KeyHash},
+		{&f.KeyAlias, r.KeyAlias},
+		{&f.UserID, r.UserID},
+		{&f.TeamID, r.TeamID},
+		{&f.OrganizationID, r.OrganizationID},
+		{&f.EndUser, r.User},
+		{&f.Session, r.Session},
+		{&f.Model, r.Model},
+		{&f.Group, r.Group},
+		{&f.Deployment, r.Deployment},
+		{&f.Tag, fmt.Sprint("tag", random.IntN(4))},
+		{&f.Status, []string{"success", "failure"}[random.IntN(2)]},
+		{&f.ErrorCode, []string{"slow", "429", "500", "nothing"}[random.IntN(4)]},
 	} {
 		if random.IntN(8) == 0 {
 			*field.to = field.from
