@@ -218,12 +218,15 @@ func (q *selection) bounds(f *account.RowFilter) {
 }
 
 // between adds a condition on ids, which compare with an expression, and one on the slices that can have such: those from or
-// to that of the id near.
+// to that of the id near. Within a slice it must not choose where to begin, which a plus prevents: it would begin with the
+// same row in each slice.
 func (q *selection) between(than, expression string, near int64, args ...any) {
-	q.index.add("spend_logs.id "+than+" "+expression, args...)
-	if q.table == tableSlices {
-		q.index.add("spend_slices.slice "+than[:1]+"= ?", near>>sliceBits)
+	if q.table != tableSlices {
+		q.index.add("spend_logs.id "+than+" "+expression, args...)
+		return
 	}
+	q.index.add("+spend_logs.id "+than+" "+expression, args...)
+	q.index.add("spend_slices.slice "+than[:1]+"= ?", near>>sliceBits)
 }
 
 // outcome adds conditions on what came of a call. Failures and answers of the cache are found by themselves.
