@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type chatDialect struct {
 	chunks             func(x *exchange, control *openai.Control) chunkWriter
 	// done is what ends a complete stream behind its last event.
 	done string
+	// bareID says that the call's id stands in that of the answer without its hyphens.
+	bareID bool
 	// ownID makes the id of an answer, nil if it is the call's with the prefix.
 	ownID func() string
 }
@@ -68,8 +71,11 @@ func (s *Server) converse(x *exchange, dialect *chatDialect) {
 	defer b.release()
 	call := x.call
 	call.Request, call.AnswerID = req, dialect.idPrefix+call.ID
-	if dialect.ownID != nil {
+	switch {
+	case dialect.ownID != nil:
 		call.AnswerID = dialect.ownID()
+	case dialect.bareID:
+		call.AnswerID = strings.ReplaceAll(call.AnswerID, "-", "")
 	}
 	call.UserContinue, call.AssistantContinue, call.Prompts = control.UserContinue, control.AssistantContinue, control.Prompts
 	if control.CacheRules != nil {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/dialect/anthropic"
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
@@ -12,7 +11,7 @@ import (
 // anthropicMessages is Anthropic's Messages API. The request keeps the client's own words beside what they mean: which of
 // the two goes up is the codec's choice.
 var anthropicMessages = chatDialect{
-	callType: "anthropic_messages", idPrefix: "msg_", decode: decodeMessages,
+	callType: "anthropic_messages", idPrefix: "msg_", bareID: true, decode: decodeMessages,
 	encode: func(dst []byte, x *exchange, _ *openai.Control, resp *llm.Response) []byte {
 		return anthropic.AppendMessage(dst, x.anthropicAnswer(), resp)
 	},
@@ -22,8 +21,7 @@ var anthropicMessages = chatDialect{
 func (s *Server) messages(x *exchange) { s.converse(x, &anthropicMessages) }
 
 func (x *exchange) anthropicAnswer() *anthropic.Answer {
-	id := strings.ReplaceAll(x.call.AnswerID, "-", "")
-	return &anthropic.Answer{ID: id, Model: x.call.Request.Model, Stops: x.call.Request.Stop}
+	return &anthropic.Answer{ID: x.call.AnswerID, Model: x.call.Request.Model, Stops: x.call.Request.Stop}
 }
 
 // decodeMessages reads a Messages request. What is none of Anthropic's members is read as any other client's: LiteLLM's

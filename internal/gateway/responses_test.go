@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"errors"
 	"io"
 	"net/http"
@@ -223,5 +224,25 @@ func TestAClientThatLeavesAResponseIsBooked(t *testing.T) {
 	_ = resp.Body.Close()
 	if record := g.books.next(t); !record.ClientClosed || record.Type != "aresponses" {
 		t.Errorf("%+v", record)
+	}
+}
+
+// TestRowsHaveTheIDOfTheAnswer, as the client got it: it is what rows are looked for by.
+func TestRowsHaveTheIDOfTheAnswer(t *testing.T) {
+	aws := newBedrocks(t, map[string]func(http.ResponseWriter, string){"m": works})
+	g := newRig(t, routes(aws.url, "", "m m"), nil)
+	for path, body := range map[string]string{
+		"/v1/chat/completions": fmt.Sprintf(sayHi, ""),
+		"/v1/completions":      `{"model":"m","prompt":"hi"}`,
+		"/v1/messages":         `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`,
+		"/v1/responses":        `{"model":"m","input":"hi"}`,
+	} {
+		var answer struct{ ID string }
+		if _, body := g.post(path, body); json.Unmarshal([]byte(body), &answer) != nil || answer.ID == "" {
+			t.Fatalf("%s: %s", path, body)
+		}
+		if r := g.books.next(t); r.RequestID != answer.ID {
+			t.Errorf("%s: the row has %q, the answer %q", path, r.RequestID, answer.ID)
+		}
 	}
 }
