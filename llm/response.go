@@ -3,6 +3,7 @@ package llm
 import (
 	"encoding/json"
 	"strings"
+	"time"
 )
 
 // StopReason says why the model ended its turn.
@@ -54,12 +55,22 @@ type Usage struct {
 	Images, Queries int64
 	// Made is how many images an image model made.
 	Made int64
+	// VideoIn and AudioIn are how long the video and the sound are that the model read, VideoMade how long the video is that it
+	// made, of models that are paid for by the second.
+	VideoIn, AudioIn, VideoMade time.Duration
+	// Searches is how often the model searched the web at AWS.
+	Searches int64
+	// Time is how long the call took, where that is what is paid for.
+	Time time.Duration
 	// Total is AWS's own sum; 0 when it gave none.
 	Total int64
 	// CacheSplit says that AWS told 5-minute and 1-hour writes apart.
 	CacheSplit bool
 	// Estimated says that AWS gave no count and Outcrop guessed from what was sent and received.
 	Estimated bool
+	// Uncounted says that something was used beside this, which is paid for, and of which nobody says how much it was: the
+	// length of a video that AWS has read from S3. Such a call has no known cost.
+	Uncounted bool
 }
 
 // Prompt returns all tokens that the model read, cached or not.
@@ -81,7 +92,10 @@ func (u Usage) Plus(v Usage) Usage {
 	sum := Usage{
 		Input: u.Input + v.Input, Output: u.Output + v.Output, Reasoning: u.Reasoning + v.Reasoning,
 		CacheRead: u.CacheRead + v.CacheRead, CacheWrite5m: u.CacheWrite5m + v.CacheWrite5m, CacheWrite1h: u.CacheWrite1h + v.CacheWrite1h,
-		Images: u.Images + v.Images, Queries: u.Queries + v.Queries, Made: u.Made + v.Made, Estimated: u.Estimated || v.Estimated,
+		Images: u.Images + v.Images, Queries: u.Queries + v.Queries, Made: u.Made + v.Made,
+		VideoIn: u.VideoIn + v.VideoIn, AudioIn: u.AudioIn + v.AudioIn, VideoMade: u.VideoMade + v.VideoMade,
+		Searches: u.Searches + v.Searches, Time: u.Time + v.Time,
+		Estimated: u.Estimated || v.Estimated, Uncounted: u.Uncounted || v.Uncounted,
 	}
 	if u.Total > 0 || v.Total > 0 {
 		sum.Total = u.Sum() + v.Sum()

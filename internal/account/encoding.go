@@ -82,6 +82,17 @@ func (r *Record) fields(f *fields) {
 	f.whole(65, (*int64)(&r.Lines.Made))
 	f.charges(66, &r.Charges)
 	f.bodies(67, 68, &r.Body)
+	f.whole(69, (*int64)(&r.Usage.VideoIn))
+	f.whole(70, (*int64)(&r.Usage.AudioIn))
+	f.whole(71, (*int64)(&r.Usage.VideoMade))
+	f.whole(72, &r.Usage.Searches)
+	f.whole(73, (*int64)(&r.Usage.Time))
+	f.truth(74, &r.Usage.Uncounted)
+	f.whole(75, (*int64)(&r.Lines.VideoIn))
+	f.whole(76, (*int64)(&r.Lines.AudioIn))
+	f.whole(77, (*int64)(&r.Lines.VideoMade))
+	f.whole(78, (*int64)(&r.Lines.Searches))
+	f.whole(79, (*int64)(&r.Lines.Time))
 }
 
 // errRecord says that bytes are not a record.

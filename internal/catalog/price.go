@@ -36,10 +36,13 @@ const (
 	// UnitInputImage is an image that was read, UnitImage one that was made.
 	UnitInputImage Unit = "per_input_image"
 	UnitImage      Unit = "per_image"
-	// UnitSecond is a second of use; UnitVideoSecond and UnitAudioSecond are seconds of media, read or made.
+	// UnitSecond is a second that a call takes; UnitVideoSecond and UnitAudioSecond are seconds of media, read or made.
 	UnitSecond      Unit = "per_second"
 	UnitVideoSecond Unit = "per_video_second"
 	UnitAudioSecond Unit = "per_audio_second"
+	// UnitMadeVideoSecond is a second of video that was made, where a configuration tells it from one that was read. The data
+	// has one price for both, since no model does both.
+	UnitMadeVideoSecond Unit = "per_made_video_second"
 	// UnitQuery is a query of a reranker or an embedder, UnitWebSearch a search that the model made on the server.
 	UnitQuery     Unit = "per_query"
 	UnitWebSearch Unit = "per_web_search"
@@ -297,23 +300,69 @@ func Override(p Price, usd map[string]float64) Price {
 			*r, changed = rate(v, perOne), true
 		}
 	}
-	cloned := false
-	for name, unit := range map[string]Unit{"output_cost_per_image": UnitImage, "input_cost_per_image": UnitInputImage, "input_cost_per_query": UnitQuery} {
-		if v, ok := usd[name]; ok {
-			if !cloned {
-				p.Units, cloned = maps.Clone(p.Units), true
-			}
-			if p.Units == nil {
-				p.Units = map[Unit]Rate{}
-			}
-			p.Units[unit], changed = rate(v, perOne), true
+	if units := unitsOverridden(&p, usd); units != nil {
+		if _, byTime := units[UnitSecond]; byTime && !changed { // tokens have no price beside that, as LiteLLM has it
+			free := Rate{0, true}
+			p.Rates = Rates{free, free, free, free, free}
 		}
+		all := maps.Clone(p.Units)
+		if all == nil {
+			all = map[Unit]Rate{}
+		}
+		maps.Copy(all, units)
+		p.Units, changed = all, true
 	}
 	if changed {
 		p.Key, p.Tiers, p.Long = strings.TrimSpace("configured "+p.Key), nil, nil
 	}
 	return p
 }
+
+// unitsOverridden returns the prices of units that a configuration gives, nil if there are none. input_cost_per_second and
+// output_cost_per_second are the prices of seconds of media for a model that AWS is paid for by those; for every other model
+// either is the price of a second that a call takes, the first before the second: that is how capacity which is paid by the
+// hour is spread over calls.
+func unitsOverridden(p *Price, usd map[string]float64) map[Unit]Rate {
+	var units map[Unit]Rate
+	set := func(name string, list ...Unit) {
+		v, ok := usd[name]
+		if !ok {
+			return
+		}
+		if units == nil {
+			units = map[Unit]Rate{}
+		}
+		for _, unit := range list {
+			units[unit] = rate(v, perOne)
+		}
+	}
+	if p.ByMedia() {
+		set("input_cost_per_second", UnitVideoSecond, UnitAudioSecond)
+		set("output_cost_per_second", UnitMadeVideoSecond)
+	} else {
+		set("output_cost_per_second", UnitSecond)
+		set("input_cost_per_second", UnitSecond)
+	}
+	set("input_cost_per_video_per_second", UnitVideoSecond)
+	set("input_cost_per_audio_per_second", UnitAudioSecond)
+	set("output_cost_per_video_per_second", UnitMadeVideoSecond)
+	set("output_cost_per_image", UnitImage)
+	set("input_cost_per_image", UnitInputImage)
+	set("input_cost_per_query", UnitQuery)
+	set("web_search_cost_per_query", UnitWebSearch)
+	return units
+}
+
+// ByMedia reports whether seconds of video or sound cost something.
+func (p *Price) ByMedia() bool {
+	return len(p.Units) > 0 && (p.Units[UnitVideoSecond].Pico > 0 || p.Units[UnitAudioSecond].Pico > 0 || p.Units[UnitMadeVideoSecond].Pico > 0)
+}
+
+// Free reports whether a unit is known to cost nothing.
+func (p *Price) Free(unit Unit) bool { return p.Units[unit] == Rate{0, true} }
+
+// ByTime reports whether the time that a call takes costs something.
+func (p *Price) ByTime() bool { return len(p.Units) > 0 && p.Units[UnitSecond].Pico > 0 }
 
 // LiteLLM returns the rates by LiteLLM's names, in USD per token.
 func (p *Price) LiteLLM() map[string]float64 {

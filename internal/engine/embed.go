@@ -75,6 +75,9 @@ func (e *Engine) embedPart(ctx context.Context, call *Call, p *plan, asked *embe
 	if err != nil {
 		return e.failed(call, err)
 	}
+	for _, i := range asked.Inputs {
+		addSeconds(call.Request.Embed.Inputs[i], &usage)
+	}
 	if usage == (llm.Usage{}) { // nobody counted
 		usage = estimateInputs(call.Request.Embed, asked.Inputs)
 	}

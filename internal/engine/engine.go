@@ -182,9 +182,11 @@ func (e *Engine) answerOnce(ctx context.Context, call *Call, p *plan) (*llm.Resp
 		return nil, e.failed(call, err)
 	}
 	call.firstToken = call.answered
+	call.target.watched(call.Request, &resp.Usage)
 	call.Usage, call.HasUsage, call.Tier, call.stop = resp.Usage, true, resp.Tier, resp.Stop
 	call.Filtered = call.Filtered || resp.Stop == llm.StopFilter
 	e.price(call)
+	resp.Usage.Time = call.Usage.Time
 	return resp, nil
 }
 

@@ -55,6 +55,7 @@ func (e *Engine) Images(ctx context.Context, call *Call) (*llm.Images, *llm.Erro
 	if err != nil {
 		return nil, e.failed(call, err)
 	}
+	all.Usage.Time = call.Usage.Time
 	if all.Filtered > 0 {
 		if call.Warning != "" {
 			call.Warning += "; "

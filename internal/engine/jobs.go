@@ -1,14 +1,14 @@
 package engine
 
 import (
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
-	"github.com/outcrop-ai/outcrop/internal/account"
-	"github.com/outcrop-ai/outcrop/internal/catalog"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -27,9 +27,9 @@ type jobs struct {
 // job is an asynchronous call.
 type job struct {
 	target *target
-	// seconds of video are asked for; 0 if nobody said how many, or it is no video.
-	seconds float64
-	booked  bool
+	// usage is what it makes or reads by the second, as it was asked for: AWS does not tell.
+	usage  llm.Usage
+	booked bool
 }
 
 func (j *jobs) add(arn string, one *job) {
@@ -77,7 +77,7 @@ func (r *NativeReply) started(data []byte) {
 		return
 	}
 	r.call.AnswerID = arn
-	r.engine.jobs.add(arn, &job{target: r.call.target, seconds: seconds(jsonscan.Member(r.native.Body, "modelInput"))})
+	r.engine.jobs.add(arn, &job{target: r.call.target, usage: jobUsage(jsonscan.Member(r.native.Body, "modelInput"))})
 }
 
 // finished books a job that is done when it is first asked about.
@@ -88,36 +88,52 @@ func (r *NativeReply) finished(data []byte) {
 	if r.native.Method != http.MethodGet || one == nil || jsonscan.Text(jsonscan.Member(data, "status")) != "Completed" || !e.jobs.book(one) {
 		return
 	}
-	rate := one.target.price.Units[catalog.UnitVideoSecond]
-	call.Usage, call.HasUsage, call.costKnown = llm.Usage{Estimated: true}, true, false
-	if one.seconds > 0 && rate.Known {
+	call.Usage, call.HasUsage, call.costKnown = one.usage, true, false
+	if one.target.priced {
 		next := *call.target
 		next.price, next.priced = one.target.price, true
 		call.target = &next
-		call.cost, call.costKnown = account.Amount(one.seconds*float64(rate.Pico)), true
-		call.lines.Made = call.cost
+		e.price(call)
 	}
 }
 
-// seconds returns how long a video is asked for: Nova Reel's durationSeconds, which is 6 where a single shot is asked for
-// without it, or Luma's duration, as 5s, which it assumes.
-func seconds(input []byte) float64 {
-	const mostSeconds = 3600
+// jobUsage returns what a job is asked to make or read by the second.
+func jobUsage(input []byte) llm.Usage {
+	u := llm.Usage{VideoMade: videoMade(input)}
+	if u.VideoMade == 0 {
+		readBy(input, &u)
+	}
+	if u == (llm.Usage{}) { // something that nobody knows how to count
+		u.Uncounted = true
+	}
+	u.Estimated = true
+	return u
+}
+
+// videoMade returns how long a video is asked for: Nova Reel's durationSeconds, which is 6 where a single shot is asked for
+// without it, and 6 for each of the shots that are named one by one; or Luma's duration, as 5s, which it assumes.
+func videoMade(input []byte) time.Duration {
+	const mostSeconds, shotSeconds = 3600, 6
 	text := string(jsonscan.Member(input, "videoGenerationConfig", "durationSeconds"))
 	switch {
 	case text != "":
 	case jsonscan.Member(input, "taskType") != nil:
-		if text = ""; jsonscan.Text(jsonscan.Member(input, "taskType")) == "TEXT_VIDEO" {
-			text = "6"
+		shots := 0
+		for range jsonscan.Elements(jsonscan.Member(input, "multiShotManualParams", "shots")) {
+			shots++
 		}
+		if jsonscan.Text(jsonscan.Member(input, "taskType")) == "TEXT_VIDEO" {
+			shots = 1
+		}
+		text = strconv.Itoa(shots * shotSeconds)
 	case jsonscan.Member(input, "duration") != nil:
 		text = strings.TrimSuffix(jsonscan.Text(jsonscan.Member(input, "duration")), "s")
 	case jsonscan.Member(input, "prompt") != nil:
-		text = "5"
+		text = "5" // seconds, unless it is told
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n > 0 && n <= mostSeconds) {
 		return 0
 	}
-	return n
+	return time.Duration(math.Round(n * float64(time.Second)))
 }

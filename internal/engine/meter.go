@@ -54,7 +54,7 @@ func (m *meter) usage() (llm.Usage, bool) {
 			}
 			continue
 		}
-		other.Images, other.Queries, other.Made = u.Images, u.Queries, u.Made
+		other.Images, other.Queries, other.Made, other.Searches = u.Images, u.Queries, u.Made, u.Searches
 		u = other
 	}
 	for _, i := range m.invoked {
@@ -122,9 +122,34 @@ func (m *meter) frame(f *wire.Frame) {
 		return
 	}
 	data, err := base64.StdEncoding.AppendDecode(nil, inner)
-	if err == nil && (bytes.Contains(data, []byte(`"usage"`)) || bytes.Contains(data, []byte(`invocationMetrics`)) || bytes.Contains(data, []byte(`oken_count"`))) {
+	if err == nil && (bytes.Contains(data, []byte(`"usage"`)) || bytes.Contains(data, []byte(`invocationMetrics`)) || bytes.Contains(data, []byte(`oken_count"`)) || bytes.Contains(data, []byte(serverTool))) {
 		m.object(data)
 	}
+}
+
+// serverTool is the type of a call of a tool that runs at AWS.
+const serverTool = "server_tool_use"
+
+// searches counts what an answer has searched for at AWS: Nova's calls of its grounding among Converse's blocks, or the items
+// of OpenAI's Responses.
+func (m *meter) searches(output []byte) {
+	var n int64
+	for block := range jsonscan.Elements(jsonscan.Member(output, "message", "content")) {
+		if isSearch(jsonscan.Member(block, "toolUse")) {
+			n++
+		}
+	}
+	for item := range jsonscan.Elements(output) {
+		if jsonscan.Text(jsonscan.Member(item, "type")) == "web_search_call" {
+			n++
+		}
+	}
+	m.body.Searches = max(m.body.Searches, n)
+}
+
+// isSearch reports whether a call of a tool is Nova's, for a search.
+func isSearch(call []byte) bool {
+	return call != nil && jsonscan.Text(jsonscan.Member(call, "type")) == serverTool && jsonscan.Text(jsonscan.Member(call, "name")) == "nova_grounding"
 }
 
 // object reads the counts in one JSON object, in one pass over it. Those of a stream's events are running totals: the largest
@@ -136,6 +161,17 @@ func (m *meter) object(data []byte) {
 			m.counts(value)
 		case "message", "response": // Anthropic's first event, the last one of OpenAI's Responses
 			m.counts(jsonscan.Member(value, "usage"))
+			m.searches(jsonscan.Member(value, "output"))
+		case "output": // Converse's, Nova's, or OpenAI's Responses'
+			m.searches(value)
+		case "start": // of a block in Converse's stream
+			if isSearch(jsonscan.Member(value, "toolUse")) {
+				m.body.Searches++
+			}
+		case "contentBlockStart": // of a block in Nova's
+			if isSearch(jsonscan.Member(value, "start", "toolUse")) {
+				m.body.Searches++
+			}
 		case "inputTextTokenCount", "prompt_token_count":
 			most(&m.body.Input, value)
 		case "generation_token_count":
@@ -216,6 +252,8 @@ func (m *meter) counts(raw []byte) {
 			details = details || string(key) == "input_tokens_details"
 		case "cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_input_tokens":
 			most(&written, value)
+		case serverTool:
+			most(&u.Searches, jsonscan.Member(value, "web_search_requests"))
 		case "cache_creation":
 			most(&five, jsonscan.Member(value, "ephemeral_5m_input_tokens"))
 			most(&hour, jsonscan.Member(value, "ephemeral_1h_input_tokens"))

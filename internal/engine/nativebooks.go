@@ -33,10 +33,15 @@ func (r *NativeReply) book(data []byte) {
 func (r *NativeReply) model() {
 	call := r.call
 	usage, counted := r.meter.usage()
-	if !counted {
-		usage = llm.Usage{Input: int64(len(r.native.Body)+bytesPerToken-1) / bytesPerToken, Output: r.meter.bytes / bytesPerToken, Estimated: true}
+	var read llm.Usage
+	media := 0
+	if call.target.price.ByMedia() || r.meter.made.embeddings {
+		media = readBy(r.native.Body, &read)
 	}
-	call.Usage, call.HasUsage = usage, true
+	if !counted && !(r.meter.made.embeddings && read != (llm.Usage{})) { // who embeds a video has no tokens
+		usage = llm.Usage{Input: int64(len(r.native.Body)-media+bytesPerToken-1) / bytesPerToken, Output: r.meter.bytes / bytesPerToken, Estimated: true}
+	}
+	call.Usage, call.HasUsage = usage.Plus(read), true
 	if r.meter.tier != "" {
 		call.Tier = r.meter.tier
 	}

@@ -16,9 +16,12 @@ func (e *Engine) price(call *Call) {
 	if t == nil || !t.priced || !call.HasUsage {
 		return
 	}
+	if t.price.ByTime() {
+		call.Usage.Time = call.UpstreamTime()
+	}
 	lines, err := account.CostLines(call.Usage, t.price, call.Tier)
 	if err != nil {
-		if !errors.Is(err, account.ErrNoPrice) {
+		if !errors.Is(err, account.ErrNoPrice) && !errors.Is(err, account.ErrUncounted) {
 			e.o.Logger.Error("a cost cannot be computed", "call_id", call.ID, "error", err)
 		}
 		return
@@ -31,11 +34,7 @@ func (c *Call) CostUSD() (string, bool) { return c.cost.String(), c.costKnown }
 
 // CostLines returns of what the cost is made. Reasoning is the part of Output that was thinking, where AWS says so.
 func (c *Call) CostLines() (lines account.Lines, reasoning account.Amount) {
-	if c.Usage.Reasoning > 0 && c.Usage.Output > 0 {
-		share := float64(c.Usage.Reasoning) / float64(c.Usage.Output)
-		reasoning = account.Amount(min(share, 1)*float64(c.lines.Output) + 0.5)
-	}
-	return c.lines, reasoning
+	return c.lines, c.lines.Reasoning(c.Usage)
 }
 
 // Bound returns the time-out that the call was made with: until a stream's first event, or until a whole answer; 0 is none.
@@ -124,7 +123,7 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	if t := call.target; t != nil && t.priced {
 		r.PriceKey, r.PriceVersion = t.price.Key, t.price.Version
 	}
-	r.Cost, r.CostKnown, r.Charges = int64(call.cost), call.costKnown, call.lease.Charges()
+	r.Cost, r.CostKnown, r.Lines, r.Charges = int64(call.cost), call.costKnown, call.lines, call.lease.Charges()
 	r.KeyAlias, r.UserID, r.TeamID = call.Caller.KeyAlias, call.Caller.UserID, call.Caller.TeamID
 	r.Session, r.CacheKey, r.CacheHit = call.Session, call.CacheKey, call.CacheHit
 	if call.CacheHit {

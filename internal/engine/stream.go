@@ -122,6 +122,10 @@ func (s *stream) usage(ev *llm.Event) {
 		call.Usage, call.HasUsage = estimate(call.Request, s.streamed), true
 		ev.Usage = &call.Usage
 	}
+	if call.target != nil && call.target.price.ByMedia() {
+		call.target.watched(call.Request, &call.Usage)
+		ev.Usage = &call.Usage
+	}
 	if ev.Tail != nil {
 		call.Tier = ev.Tail.Tier
 	}
@@ -146,6 +150,9 @@ func (s *stream) end(err error) error {
 	}
 	if !call.HasUsage && (s.streamed > 0 || errors.Is(err, io.EOF) || isCanceled(err)) {
 		call.Usage, call.HasUsage = estimate(call.Request, s.streamed), true
+		if call.target != nil {
+			call.target.watched(call.Request, &call.Usage)
+		}
 	}
 	s.engine.price(call)
 	if !errors.Is(err, io.EOF) {

@@ -9,8 +9,8 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/engine"
 )
 
-// costHeaders says of what the cost of a call is made, in LiteLLM's headers. Input, output, reads and writes of the cache add
-// up to the cost where only tokens are paid for; reasoning is a part of output. A discount or a margin has no header as long
+// costHeaders says of what the cost of a call is made, in LiteLLM's headers. Input, output, reads and writes of the cache and
+// the use of AWS's tools add up to the cost; reasoning is a part of output. A discount or a margin has no header as long
 // as there is none.
 func costHeaders(h http.Header, call *engine.Call, total string) {
 	lines, reasoning := call.CostLines()
@@ -20,11 +20,12 @@ func costHeaders(h http.Header, call *engine.Call, total string) {
 		amount account.Amount
 		always bool
 	}{
-		{"X-Litellm-Response-Cost-Input", lines.Input + lines.Images + lines.Queries, true},
-		{"X-Litellm-Response-Cost-Output", lines.Output + lines.Made, true},
+		{"X-Litellm-Response-Cost-Input", lines.Read(), true},
+		{"X-Litellm-Response-Cost-Output", lines.Written(), true},
 		{"X-Litellm-Response-Cost-Cache-Read", lines.CacheRead, false},
 		{"X-Litellm-Response-Cost-Cache-Creation", lines.CacheWrite5m + lines.CacheWrite1h, false},
 		{"X-Litellm-Response-Cost-Reasoning", reasoning, false},
+		{"X-Litellm-Response-Cost-Tool-Usage", lines.Searches, false},
 	} {
 		if one.amount != 0 || one.always {
 			h[one.name] = []string{one.amount.String()}

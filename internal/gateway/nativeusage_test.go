@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
 )
@@ -23,6 +24,17 @@ func bookedAs(r *account.Record) string {
 	out := fmt.Sprintf("%s in=%d out=%d read=%d 5m=%d 1h=%d", r.UsageSource, u.Input, u.Output, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h)
 	if u.Images+u.Queries+u.Made > 0 {
 		out += fmt.Sprintf(" images=%d queries=%d made=%d", u.Images, u.Queries, u.Made)
+	}
+	for _, one := range []struct {
+		name string
+		long time.Duration
+	}{{"video", u.VideoIn}, {"sound", u.AudioIn}, {"film", u.VideoMade}} {
+		if one.long > 0 {
+			out += " " + one.name + "=" + one.long.String()
+		}
+	}
+	if u.Searches > 0 {
+		out += fmt.Sprintf(" searches=%d", u.Searches)
 	}
 	if !r.CostKnown {
 		return out + " unpriced"
@@ -242,7 +254,10 @@ func TestNativeAsync(t *testing.T) {
 	get := "/bedrock/async-invoke/" + strings.NewReplacer(":", "%3A", "/", "%2F").Replace(arn)
 	f(http.MethodGet, get, "", none+" $0")
 	status = "Completed"
-	f(http.MethodGet, get, "", "estimated in=0 out=0 read=0 5m=0 1h=0 $0.96")
+	f(http.MethodGet, get, "", "estimated in=0 out=0 read=0 5m=0 1h=0 film=12s $0.96")
+	if r := &g.books.records[len(g.books.records)-1]; r.Lines.VideoMade != 960_000_000_000 || r.Lines.Total() != r.Lines.VideoMade {
+		t.Errorf("%+v", r.Lines)
+	}
 	f(http.MethodGet, get, "", none+" $0")
 	f(http.MethodGet, "/bedrock/async-invoke/"+strings.ReplaceAll(strings.ReplaceAll(arn, ":", "%3A"), "/", "%2Fother-"), "", none+" $0")
 }

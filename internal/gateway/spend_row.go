@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
@@ -84,6 +85,29 @@ type rowUsage struct {
 	Images       int64 `json:"input_images,omitempty"`
 	Queries      int64 `json:"queries,omitempty"`
 	Made         int64 `json:"images,omitempty"`
+	VideoIn      secs  `json:"input_video_seconds,omitempty"`
+	AudioIn      secs  `json:"input_audio_seconds,omitempty"`
+	VideoMade    secs  `json:"video_seconds,omitempty"`
+	Searches     int64 `json:"web_search_requests,omitempty"`
+	Time         secs  `json:"billed_seconds,omitempty"`
+	Uncounted    bool  `json:"uncounted,omitempty"` // something is paid for of which nobody says how much it was
+}
+
+// secs is a time, in seconds.
+type secs time.Duration
+
+// MarshalJSON writes seconds with as many digits as there are.
+func (s secs) MarshalJSON() ([]byte, error) { return []byte(s.String()), nil }
+
+// String returns seconds as a decimal number.
+func (s secs) String() string {
+	const digits = 9
+	text := strconv.FormatInt(int64(s)/int64(time.Second), 10)
+	if rest := int64(s) % int64(time.Second); rest != 0 {
+		part := strconv.FormatInt(rest, 10)
+		text += "." + strings.TrimRight(strings.Repeat("0", digits-len(part))+part, "0")
+	}
+	return text
 }
 
 // rowCosts are the parts of a cost, before a discount or margin.
@@ -96,6 +120,12 @@ type rowCosts struct {
 	Images       usd `json:"input_image_cost"`
 	Queries      usd `json:"query_cost"`
 	Made         usd `json:"image_cost"`
+	VideoIn      usd `json:"input_video_cost"`
+	AudioIn      usd `json:"input_audio_cost"`
+	VideoMade    usd `json:"video_cost"`
+	Searches     usd `json:"tool_usage_cost"`
+	Time         usd `json:"time_cost"`
+	Reasoning    usd `json:"reasoning_cost"` // a part of the output's
 	Total        usd `json:"total_cost"`
 }
 
@@ -138,7 +168,10 @@ func newSpendRow(r *account.Record) spendRow {
 		CacheHit: "False", CacheKey: r.CacheKey, IP: unsaid(r.IP), Status: rowStatus(r),
 		Metadata: rowMetadata{
 			KeyAlias: unsaid(r.KeyAlias), TeamAlias: unsaid(r.TeamAlias), Client: r.Metadata,
-			Usage: rowUsage{u.Input, u.CacheRead, u.CacheWrite5m + u.CacheWrite1h, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.Images, u.Queries, u.Made},
+			Usage: rowUsage{
+				u.Input, u.CacheRead, u.CacheWrite5m + u.CacheWrite1h, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.Images, u.Queries, u.Made,
+				secs(u.VideoIn), secs(u.AudioIn), secs(u.VideoMade), u.Searches, secs(u.Time), u.Uncounted,
+			},
 		},
 		Messages: json.RawMessage("{}"), Response: json.RawMessage("{}"), ProxyRequest: json.RawMessage("{}"),
 		HTTPStatus: r.Status, AskedModel: r.Asked, Region: r.Region, Route: r.Route, ServiceTier: r.Tier, AWSRequestID: unsaid(r.AWSRequestID),
@@ -158,7 +191,10 @@ func newSpendRow(r *account.Record) spendRow {
 	if r.CostKnown {
 		cost := usd(r.Cost)
 		row.Spend = &cost
-		row.Metadata.Costs = &rowCosts{usd(l.Input), usd(l.Output), usd(l.CacheRead), usd(l.CacheWrite5m), usd(l.CacheWrite1h), usd(l.Images), usd(l.Queries), usd(l.Made), cost}
+		row.Metadata.Costs = &rowCosts{
+			usd(l.Input), usd(l.Output), usd(l.CacheRead), usd(l.CacheWrite5m), usd(l.CacheWrite1h), usd(l.Images), usd(l.Queries), usd(l.Made),
+			usd(l.VideoIn), usd(l.AudioIn), usd(l.VideoMade), usd(l.Searches), usd(l.Time), usd(l.Reasoning(*u)), cost,
+		}
 	}
 	if r.Failed() {
 		row.Metadata.Error = &rowError{errorCode(r), r.ErrorKind, "bedrock", r.Message, r.AWSException}
@@ -200,6 +236,7 @@ func rowColumns() []string {
 		"model_group", "model", "model_id", "region", "service_tier", "startTime", "completionStartTime", "endTime", "request_duration_ms", "status", "http_status", "error_class",
 		"spend", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "completion_tokens", "reasoning_tokens", "total_tokens",
 		"input_images", "queries", "images", "price_key", "price_version", "usage_source", "cache_hit", "client_closed", "requester_ip_address", "aws_request_id",
+		"input_video_seconds", "input_audio_seconds", "video_seconds", "web_searches", "billed_seconds",
 	}
 }
 
@@ -224,5 +261,6 @@ func rowValues(r *account.Record) []string {
 		r.Group, r.Model, r.Deployment, r.Region, r.Tier, stamp(r.Start), first, stamp(r.End), n(r.End.Sub(r.Start).Milliseconds()), rowStatus(r), strconv.Itoa(r.Status), r.ErrorKind,
 		spend, n(u.Input), n(u.CacheRead), n(u.CacheWrite5m), n(u.CacheWrite1h), n(u.Output), n(u.Reasoning), n(u.Total),
 		n(u.Images), n(u.Queries), n(u.Made), r.PriceKey, r.PriceVersion, r.UsageSource.String(), strconv.FormatBool(r.CacheHit), strconv.FormatBool(r.ClientClosed), r.IP, r.AWSRequestID,
+		secs(u.VideoIn).String(), secs(u.AudioIn).String(), secs(u.VideoMade).String(), n(u.Searches), secs(u.Time).String(),
 	}
 }

@@ -42,6 +42,11 @@ const (
 	FieldCacheReadTokens  = "cache_read_tokens"
 	FieldCacheWriteTokens = "cache_write_tokens"
 	FieldReasoningTokens  = "reasoning_tokens"
+	// Media in seconds, read and made, and searches of the web at AWS.
+	FieldVideoIn   = "input_video_seconds"
+	FieldAudioIn   = "input_audio_seconds"
+	FieldVideoMade = "video_seconds"
+	FieldSearches  = "web_searches"
 	// FieldUsageSource is aws or estimated.
 	FieldUsageSource = "usage_source"
 	// FieldCost is US dollars. FieldCostUnknown stands in its place, as true, when there is usage and no price.

@@ -51,7 +51,7 @@ func isOwnField(name string) bool {
 		FieldError, FieldErrorCode, FieldAWSException, FieldMessage, FieldKeyHash, FieldUser, FieldTags,
 		FieldModel, FieldGroup, FieldDeployment, FieldUpstreamModel, FieldRegion, FieldRoute, FieldTier,
 		FieldPromptTokens, FieldCompletionTokens, FieldCacheReadTokens, FieldCacheWriteTokens, FieldReasoningTokens,
-		FieldUsageSource, FieldCost, FieldCostUnknown, FieldStream, FieldClientClosed, FieldLosses,
+		FieldVideoIn, FieldAudioIn, FieldVideoMade, FieldSearches, FieldUsageSource, FieldCost, FieldCostUnknown, FieldStream, FieldClientClosed, FieldLosses,
 		FieldDuration, FieldFirstToken, FieldUpstream, FieldOwn:
 		return true
 	default:

@@ -15,7 +15,7 @@ import (
 const requestMessage = "request"
 
 // maxFields is how many fields a request's line can have.
-const maxFields = 41
+const maxFields = 45
 
 // RequestLine writes the one line that every request leaves. Its level is info when the client got its answer or an
 // error of its own making, warn when AWS or the gateway failed it, error when the gateway is at fault. Fields that say
@@ -81,6 +81,12 @@ func (f *fieldList) flag(name string, value bool) {
 	}
 }
 
+func (f *fieldList) seconds(name string, d time.Duration) {
+	if d != 0 {
+		f.add(slog.Float64(name, d.Seconds()))
+	}
+}
+
 func (f *fieldList) millis(name string, d time.Duration) {
 	f.add(slog.Float64(name, float64(d.Microseconds())/1000))
 }
@@ -116,6 +122,10 @@ func (f *fieldList) request(r *account.Record) {
 		f.count(FieldCacheReadTokens, r.Usage.CacheRead)
 		f.count(FieldCacheWriteTokens, r.Usage.CacheWrite())
 		f.count(FieldReasoningTokens, r.Usage.Reasoning)
+		f.seconds(FieldVideoIn, r.Usage.VideoIn)
+		f.seconds(FieldAudioIn, r.Usage.AudioIn)
+		f.seconds(FieldVideoMade, r.Usage.VideoMade)
+		f.count(FieldSearches, r.Usage.Searches)
 		f.text(FieldUsageSource, r.UsageSource.String())
 	}
 	switch {

@@ -239,6 +239,9 @@ func (d *decoder) toolUse(b *llm.Block) (bool, error) {
 			}
 		}
 	}
+	if err == nil && !client && string(name) == toolGrounding {
+		d.out.Usage.Searches++
+	}
 	if err != nil || !client {
 		return false, err
 	}

@@ -393,6 +393,9 @@ func (s *stream) blockStart(scan *jsonscan.Scanner) (ev llm.Event, ok bool, err 
 	tool, isTool := memberOf(start, "toolUse")
 	kind, _ := memberOf(tool, "type")
 	if !isTool || string(kind) == `"server_tool_use"` {
+		if name, _ := memberOf(tool, "name"); string(name) == `"`+toolGrounding+`"` {
+			s.usage.Searches++
+		}
 		s.tools = append(s.tools, toolStream{index: ev.Index, mode: toolOther})
 		ev.Kind, ev.Raw = llm.EventOther, start
 		return ev, true, nil

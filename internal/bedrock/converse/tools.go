@@ -27,8 +27,11 @@ type toolPlan struct {
 	wrapped []string
 }
 
+// toolGrounding is what Nova calls its web search; each of its calls is one search, which AWS is paid for.
+const toolGrounding = "nova_grounding"
+
 // systemToolGrounding is Nova's web search on Converse.
-const systemToolGrounding = `{"systemTool":{"name":"nova_grounding"}}`
+const systemToolGrounding = `{"systemTool":{"name":"` + toolGrounding + `"}}`
 
 func toolParam(i int, field string) string { return "tools[" + strconv.Itoa(i) + "]" + field }
 

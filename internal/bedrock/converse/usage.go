@@ -39,6 +39,8 @@ func readUsage(s *jsonscan.Scanner, u *llm.Usage) error {
 			target = &written2
 		case "reasoningTokens": // of families whose own bodies tell it
 			target = &u.Reasoning
+		case "webSearches": // the same
+			target = &u.Searches
 		case "cacheDetails":
 			if details5m, details1h, err = cacheDetails(s); err != nil {
 				return err

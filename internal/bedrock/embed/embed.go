@@ -285,8 +285,9 @@ func (e *encoder) input(i int) (text, medium *llm.Block) {
 			text = &blocks[j]
 			e.part.texts++
 		} else {
-			medium = &blocks[j]
-			e.part.images++
+			if medium = &blocks[j]; medium.Kind == llm.BlockImage {
+				e.part.images++
+			}
 		}
 	}
 	return text, medium

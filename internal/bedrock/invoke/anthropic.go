@@ -358,4 +358,5 @@ func (u *usage) anthropic(raw []byte) {
 	set(&u.written, jsonscan.Member(raw, "cache_creation_input_tokens"))
 	set(&u.written5m, jsonscan.Member(raw, "cache_creation", "ephemeral_5m_input_tokens"))
 	set(&u.written1h, jsonscan.Member(raw, "cache_creation", "ephemeral_1h_input_tokens"))
+	set(&u.searches, jsonscan.Member(raw, "server_tool_use", "web_search_requests"))
 }

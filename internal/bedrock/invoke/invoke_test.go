@@ -404,6 +404,8 @@ func TestCounts(t *testing.T) {
 	f(mixtral, `{"outputs":[{"text":"a","stop_reason":"stop"}],"amazon-bedrock-invocationMetrics":{"inputTokenCount":5,"outputTokenCount":6}}`, http.Header{}, llm.Usage{Input: 5, Output: 6})
 	f(mixtral, `{"outputs":[{"text":"a","stop_reason":"stop"}]}`, http.Header{}, llm.Usage{})
 	f(claude, `{"content":[],"stop_reason":"end_turn","usage":{"input_tokens":4,"output_tokens":9}}`, cached, llm.Usage{Input: 4, Output: 9, CacheRead: 100, CacheWrite5m: 18131})
+	f(claude, `{"content":[],"stop_reason":"end_turn","usage":{"input_tokens":4,"output_tokens":9,"server_tool_use":{"web_search_requests":2,"web_fetch_requests":7}}}`, http.Header{}, llm.Usage{Input: 4, Output: 9, Searches: 2})
+	f(novaPro, `{"output":{"message":{"content":[{"toolUse":{"toolUseId":"a","name":"nova_grounding","type":"server_tool_use","input":{}}}]}},"usage":{"inputTokens":4,"outputTokens":9}}`, http.Header{}, llm.Usage{Input: 4, Output: 9, Searches: 1})
 	f(novaPro, `{"output":{"message":{"content":[]}},"usage":{"inputTokens":4,"outputTokens":9,"cacheReadInputTokenCount":2,"cacheWriteInputTokenCount":3}}`, http.Header{}, llm.Usage{Input: 4, Output: 9, CacheRead: 2, CacheWrite5m: 3})
 	f(gptOSS, `{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}}`, http.Header{}, llm.Usage{Input: 6, Output: 2, CacheRead: 4})
 

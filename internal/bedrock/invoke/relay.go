@@ -144,6 +144,7 @@ func (r *relayed) event(object []byte) llm.Event {
 	case "response.completed", "response.incomplete":
 		response := jsonscan.Member(object, "response")
 		r.usage.responses(jsonscan.Member(response, "usage"))
+		r.usage.searched(jsonscan.Member(response, "output"))
 		r.booked = r.usage.total()
 		r.tail.Tier = jsonscan.Text(jsonscan.Member(response, "service_tier"))
 		ev.Kind, ev.Usage, ev.Tail = llm.EventUsage, &r.booked, &r.tail

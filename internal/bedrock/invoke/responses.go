@@ -239,6 +239,7 @@ func (a *answer) responses(body []byte) {
 	}
 	a.stopWord([]byte(responseStop(body, calls)))
 	a.usage.responses(jsonscan.Member(body, "usage"))
+	a.usage.searched(output)
 	a.tier = jsonscan.Text(jsonscan.Member(body, "service_tier"))
 }
 
@@ -282,6 +283,15 @@ func (u *usage) responses(raw []byte) {
 	set(&u.reasoning, jsonscan.Member(raw, "output_tokens_details", "reasoning_tokens"))
 }
 
+// searched counts the searches among a response's items.
+func (u *usage) searched(output []byte) {
+	for item := range jsonscan.Elements(output) {
+		if jsonscan.Text(jsonscan.Member(item, "type")) == "web_search_call" {
+			u.searches++
+		}
+	}
+}
+
 // responses reads one event of a response's stream.
 func (c *chunks) responses(event []byte) {
 	member := func(name string) []byte { return jsonscan.Member(event, name) }
@@ -315,6 +325,7 @@ func (c *chunks) responses(event []byte) {
 	case "response.completed", "response.incomplete":
 		response := member("response")
 		c.usage.responses(jsonscan.Member(response, "usage"))
+		c.usage.searched(jsonscan.Member(response, "output"))
 		c.tier = jsonscan.Text(jsonscan.Member(response, "service_tier"))
 		c.finishWith([]byte(responseStop(response, len(c.calls) > 0)))
 	case "response.failed":

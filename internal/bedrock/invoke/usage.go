@@ -11,6 +11,8 @@ import (
 // usage is what AWS counted, in tokens. Input excludes what came from the cache or went into it.
 type usage struct {
 	input, output, read, written, written5m, written1h, reasoning int64
+	// searches are those that the model made on the web, at AWS.
+	searches int64
 	// known says that input and output were told.
 	known bool
 }
@@ -70,7 +72,7 @@ func (u *usage) total() llm.Usage {
 	if !u.known {
 		return llm.Usage{}
 	}
-	out := llm.Usage{Input: u.input, Output: u.output, CacheRead: u.read, CacheWrite5m: u.written, Reasoning: u.reasoning}
+	out := llm.Usage{Input: u.input, Output: u.output, CacheRead: u.read, CacheWrite5m: u.written, Reasoning: u.reasoning, Searches: u.searches}
 	if u.written > 0 && u.written5m+u.written1h == u.written {
 		out.CacheWrite5m, out.CacheWrite1h, out.CacheSplit = u.written5m, u.written1h, true
 	}
@@ -95,6 +97,10 @@ func (u *usage) append(dst []byte) []byte {
 	if u.reasoning > 0 {
 		dst = append(dst, ',')
 		add("reasoningTokens", u.reasoning)
+	}
+	if u.searches > 0 {
+		dst = append(dst, ',')
+		add("webSearches", u.searches)
 	}
 	if u.written5m+u.written1h > 0 {
 		dst = append(dst, `,"cacheDetails":[{"ttl":"5m",`...)

@@ -195,20 +195,28 @@ func AppendEmbeddings(dst []byte, model, encoding string, e *llm.Embeddings) []b
 	dst = strconv.AppendInt(dst, e.Usage.Input, 10)
 	dst = append(dst, `,"total_tokens":`...)
 	dst = strconv.AppendInt(dst, e.Usage.Input, 10)
-	if e.Usage.Images+e.Usage.Queries > 0 {
-		dst = append(dst, `,"prompt_tokens_details":{`...)
-		if e.Usage.Images > 0 {
-			dst = strconv.AppendInt(append(dst, `"image_count":`...), e.Usage.Images, 10)
-		}
-		if e.Usage.Queries > 0 {
-			if e.Usage.Images > 0 {
-				dst = append(dst, ',')
-			}
-			dst = strconv.AppendInt(append(dst, `"query_count":`...), e.Usage.Queries, 10)
-		}
-		dst = append(dst, '}')
+	return append(appendRead(dst, &e.Usage), '}', '}')
+}
+
+// appendRead writes, by LiteLLM's names, what was read beside tokens, if anything was.
+func appendRead(dst []byte, u *llm.Usage) []byte {
+	if u.Images+u.Queries == 0 && u.VideoIn+u.AudioIn == 0 {
+		return dst
 	}
-	return append(dst, '}', '}')
+	dst = append(dst, `,"prompt_tokens_details":`...)
+	start := len(dst)
+	add := func(name string, n float64) {
+		if n > 0 {
+			dst = append(append(append(dst, ',', '"'), name...), '"', ':')
+			dst = strconv.AppendFloat(dst, n, 'f', -1, 64)
+		}
+	}
+	add("image_count", float64(u.Images))
+	add("query_count", float64(u.Queries))
+	add("video_length_seconds", u.VideoIn.Seconds())
+	add("audio_length_seconds", u.AudioIn.Seconds())
+	dst[start] = '{'
+	return append(dst, '}')
 }
 
 // appendVector writes floats as they are asked for; in their absence the first of the provider's types, as numbers.

@@ -84,6 +84,7 @@ type breakdown struct {
 	CacheCreation json.Number `json:"cache_creation_cost"`
 	Output        json.Number `json:"output_cost"`
 	Reasoning     json.Number `json:"reasoning_cost"`
+	Tools         json.Number `json:"tool_usage_cost"`
 	Total         json.Number `json:"total_cost"`
 }
 
@@ -124,11 +125,19 @@ type usage struct {
 	CacheRead     int64         `json:"cache_read_input_tokens"`
 	Details       promptDetails `json:"prompt_tokens_details"`
 	Answer        answerDetails `json:"completion_tokens_details"`
+	Tools         *serverTools  `json:"server_tool_use,omitempty"`
+	VideoMade     json.Number   `json:"duration_seconds,omitempty"`
 	Estimated     bool          `json:"estimated,omitempty"`
 }
 
 type promptDetails struct {
-	Cached int64 `json:"cached_tokens"`
+	Cached int64       `json:"cached_tokens"`
+	Video  json.Number `json:"video_length_seconds,omitempty"`
+	Audio  json.Number `json:"audio_length_seconds,omitempty"`
+}
+
+type serverTools struct {
+	Searches int64 `json:"web_search_requests"`
 }
 
 type answerDetails struct {
@@ -215,8 +224,8 @@ func (w *Writer) payload(e *telemetry.Event) *payload {
 		p.Hidden.Cost = &p.ResponseCost
 		l := &e.Lines
 		p.CostBreakdown = &breakdown{
-			Tier: r.Tier, Input: usd(l.Input + l.Images + l.Queries), CacheRead: usd(l.CacheRead), CacheCreation: usd(l.CacheWrite5m + l.CacheWrite1h),
-			Output: usd(l.Output + l.Made), Reasoning: usd(e.Reasoning), Total: usd(cost),
+			Tier: r.Tier, Input: usd(l.Read()), CacheRead: usd(l.CacheRead), CacheCreation: usd(l.CacheWrite5m + l.CacheWrite1h),
+			Output: usd(l.Written()), Reasoning: usd(e.Reasoning), Tools: usd(l.Searches), Total: usd(cost),
 		}
 	case r.UsageSource != account.UsageNone:
 		p.CostFailure = &costFailure{Error: "the price of the model is not known", Model: r.Model, Provider: "bedrock", CallType: r.Type}
@@ -254,10 +263,20 @@ func usageOf(r *account.Record) *usage {
 		return nil
 	}
 	u := &r.Usage
-	return &usage{
-		Prompt: u.Prompt(), Completion: u.Output, Total: u.Sum(), CacheCreation: u.CacheWrite(), CacheRead: u.CacheRead,
-		Details: promptDetails{u.CacheRead}, Answer: answerDetails{u.Reasoning}, Estimated: u.Estimated,
+	long := func(d time.Duration) json.Number { // nothing where nothing was read or made
+		if d == 0 {
+			return ""
+		}
+		return seconds(d)
 	}
+	out := &usage{
+		Prompt: u.Prompt(), Completion: u.Output, Total: u.Sum(), CacheCreation: u.CacheWrite(), CacheRead: u.CacheRead,
+		Details: promptDetails{u.CacheRead, long(u.VideoIn), long(u.AudioIn)}, Answer: answerDetails{u.Reasoning}, VideoMade: long(u.VideoMade), Estimated: u.Estimated,
+	}
+	if u.Searches > 0 {
+		out.Tools = &serverTools{u.Searches}
+	}
+	return out
 }
 
 func usd(a account.Amount) json.Number { return json.Number(a.String()) }

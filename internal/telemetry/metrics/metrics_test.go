@@ -85,6 +85,19 @@ func TestACallByLiteLLMsNames(t *testing.T) {
 	)
 }
 
+// TestEachLineOfACost has a line of its own for whatever is paid for.
+func TestEachLineOfACost(t *testing.T) {
+	m := New(Options{})
+	r := call()
+	const usd = 1_000_000_000_000
+	r.Lines = account.Lines{Input: usd, Images: 2 * usd, Made: 3 * usd, Queries: 4 * usd, VideoIn: 5 * usd, AudioIn: 6 * usd, VideoMade: 7 * usd, Time: 8 * usd, Searches: 9 * usd}
+	r.Cost = int64(r.Lines.Total())
+	m.Add(r)
+	for line, want := range map[string]string{"input": "1", "images": "5", "queries": "4", "seconds": "26", "web_searches": "9"} {
+		has(t, page(t, m), `outcrop_cost_usd_total{line="`+line+`",model="m1",model_group="claude"} `+want)
+	}
+}
+
 func TestAFailure(t *testing.T) {
 	m := New(Options{EndUsers: true})
 	r := call()

@@ -127,7 +127,7 @@ type series struct {
 // classes of tokens and lines of cost, in the order of series.
 var (
 	tokenClasses = []string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning"}
-	costLines    = []string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "other"}
+	costLines    = []string{"input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "images", "queries", "seconds", "web_searches"}
 )
 
 func (v *vectors) series(l *labels) *series {
@@ -185,8 +185,7 @@ func (s *series) add(r *account.Record) {
 	if cost := account.Amount(r.Cost); r.CostKnown && cost > 0 {
 		s.spend.Add(cost.Dollars())
 		c := &r.Lines
-		rest := c.Total() - c.Input - c.CacheRead - c.CacheWrite5m - c.CacheWrite1h - c.Output
-		for i, a := range [...]account.Amount{c.Input, c.CacheRead, c.CacheWrite5m, c.CacheWrite1h, c.Output, rest} {
+		for i, a := range [...]account.Amount{c.Input, c.CacheRead, c.CacheWrite5m, c.CacheWrite1h, c.Output, c.Images + c.Made, c.Queries, c.Seconds(), c.Searches} {
 			if a > 0 {
 				s.lines[i].Add(a.Dollars())
 			}
