@@ -22,6 +22,9 @@ type meter struct {
 	tier   string
 	bytes  int64 // of the answer, for an estimate
 
+	// hear is told each event of a stream, nil if nobody wants to know.
+	hear func(event string, data []byte)
+
 	// exception is what a stream has ended with in the place of its answer's end.
 	exception *llm.Error
 
@@ -109,11 +112,17 @@ func (m *meter) frame(f *wire.Frame) {
 	m.bytes += int64(len(payload))
 	switch event := string(f.EventType()); {
 	case m.direct:
+		if m.hear != nil {
+			m.hear(event, payload)
+		}
 		if event == "trace" {
 			m.trace(payload)
 		}
 		return
 	case event != "chunk":
+		if m.hear != nil {
+			m.hear(event, payload)
+		}
 		m.object(payload)
 		return
 	}
@@ -122,6 +131,9 @@ func (m *meter) frame(f *wire.Frame) {
 		return
 	}
 	data, err := base64.StdEncoding.AppendDecode(nil, inner)
+	if err == nil && m.hear != nil {
+		m.hear("", data)
+	}
 	if err == nil && (bytes.Contains(data, []byte(`"usage"`)) || bytes.Contains(data, []byte(`invocationMetrics`)) || bytes.Contains(data, []byte(`oken_count"`)) || bytes.Contains(data, []byte(serverTool))) {
 		m.object(data)
 	}

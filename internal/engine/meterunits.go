@@ -125,6 +125,9 @@ const firstRead = 8 << 10
 
 func (m *meter) line(line []byte) {
 	data, isData := bytes.CutPrefix(bytes.TrimRight(line, "\r"), []byte("data:"))
+	if isData && m.hear != nil {
+		m.hear("", bytes.TrimSpace(data))
+	}
 	if isData && !m.direct && (bytes.Contains(data, []byte(`"usage"`)) || bytes.Contains(data, []byte("invocationMetrics"))) {
 		m.object(bytes.TrimSpace(data))
 	}

@@ -335,6 +335,10 @@ func (r *NativeReply) ReadAll() ([]byte, *llm.Error) {
 	return data, nil
 }
 
+// Hear has to told each event of a stream that [NativeReply.Relay] hands over: its name and its JSON, or, without a name, what
+// a chunk of InvokeModel's holds or a server-sent event has as its data. What is handed over is valid until to returns.
+func (r *NativeReply) Hear(to func(event string, data []byte)) { r.meter.hear = to }
+
 // Relay hands over a stream's bytes as they come, and reads them for the books beside that. to returns an error when the
 // client has gone: what follows is read for the books alone if the deployment drains, else not at all.
 func (r *NativeReply) Relay(to func([]byte) error) *llm.Error {

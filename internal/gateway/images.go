@@ -50,7 +50,9 @@ func (s *Server) images(x *exchange, task llm.ImageTask) {
 		x.fail(x.why(failed))
 		return
 	}
-	x.writePieces(http.StatusOK, openai.ImageAnswer(call.Start.Unix(), req.Image, made))
+	pieces := openai.ImageAnswer(call.Start.Unix(), req.Image, made)
+	x.watchedImages(req.Image, pieces)
+	x.writePieces(http.StatusOK, pieces)
 }
 
 // writePieces sends a whole JSON answer that is not put together in memory.

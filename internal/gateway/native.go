@@ -32,6 +32,7 @@ func (s *Server) serveNative(x *exchange, p *nativePath) {
 		x.fail(failure)
 		return
 	}
+	x.watchNative(b.data)
 	lent := wire.Lend(b.data, b.release)
 	defer lent.Release()
 	n := &engine.Native{
@@ -75,6 +76,7 @@ func (s *Server) serveNative(x *exchange, p *nativePath) {
 	x.upstreamHeaders(true)
 	x.answerHeader(reply.Header())
 	x.status = reply.Status()
+	x.watchedNative(reply.Header(), data)
 	x.book()
 	x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(data))}
 	x.w.WriteHeader(x.status)
@@ -203,6 +205,7 @@ func (s *Server) relayStream(x *exchange, reply *engine.NativeReply) {
 	if flusher != nil {
 		flusher.Flush()
 	}
+	events := x.hear(reply)
 	failed := reply.Relay(func(data []byte) error {
 		if err := x.r.Context().Err(); err != nil {
 			return err
@@ -213,6 +216,7 @@ func (s *Server) relayStream(x *exchange, reply *engine.NativeReply) {
 		}
 		return err
 	})
+	x.heard(events)
 	if failed != nil {
 		x.failure = x.why(failed)
 		if !x.call.ClientClosed {

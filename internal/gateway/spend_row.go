@@ -214,7 +214,7 @@ func (row *spendRow) showBody(b *account.Body) {
 	}
 	show(&row.ProxyRequest, []byte(b.Request))
 	show(&row.Response, []byte(b.Response))
-	for _, name := range []string{"messages", "input", "prompt", "query"} {
+	for _, name := range []string{"messages", "input", "prompt", "query", "inputText", "inputPrompt"} {
 		show(&row.Messages, jsonscan.Member([]byte(b.Request), name))
 	}
 }

@@ -82,15 +82,29 @@ func isCredentialMember(name []byte) bool {
 	return isCredential(string(name))
 }
 
-// endOfString returns the place of the quote that ends a string, or the end of the body.
+// endOfString returns the place of the quote that ends a string, or the end of the body. It looks for quotes and for what may
+// escape them, not at each byte: an image in base64 is one long string.
 func endOfString(body []byte, i int) int {
-	for i < len(body) && body[i] != '"' {
-		if body[i] == '\\' {
-			i++
+	quote := nextQuote(body, i)
+	for i < len(body) {
+		escape := bytes.IndexByte(body[i:quote], '\\')
+		if escape < 0 {
+			return quote
 		}
-		i++
+		if i += escape + 2; i > quote { // it was the quote that was escaped
+			quote = nextQuote(body, i)
+		}
 	}
-	return min(i, len(body))
+	return len(body)
+}
+
+func nextQuote(body []byte, i int) int {
+	if i < len(body) {
+		if n := bytes.IndexByte(body[i:], '"'); n >= 0 {
+			return i + n
+		}
+	}
+	return len(body)
 }
 
 func skipSpace(body []byte, i int) int {

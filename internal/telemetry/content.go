@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"unicode/utf8"
 
@@ -25,6 +26,13 @@ func (c *Content) Stored(asked, said string, limit int) *account.Body {
 	if c == nil || c.Redacted || c.NoLog {
 		return nil
 	}
+	if c.Request != nil {
+		b := &account.Body{Request: stored(c.Request, limit)}
+		if c.Response != nil {
+			b.Response = stored(c.Response, limit)
+		}
+		return b
+	}
 	request := llm.AppendString([]byte(`{"model":`), asked)
 	if c.Messages != nil {
 		request = append(append(append(append(request, `,"`...), said...), `":`...), c.Messages...)
@@ -41,6 +49,9 @@ func (c *Content) Stored(asked, said string, limit int) *account.Body {
 	}
 	return b
 }
+
+// Kept returns a body in AWS's own words for those who are told of calls: a copy, with credentials masked and base64 left out.
+func Kept(body []byte) json.RawMessage { return shorten(maskMembers(body), math.MaxInt) }
 
 func stored(body []byte, limit int) string {
 	body = shorten(maskMembers(body), limit)
@@ -133,6 +144,10 @@ func dataHead(s []byte) int {
 }
 
 func isBase64(s []byte) bool {
+	const ends = 32 << 10
+	if len(s) > 2*ends { // as long as no text is that has no space in it
+		return bytes.IndexByte(s, ' ') < 0 && isBase64(s[:ends]) && isBase64(s[len(s)-ends:])
+	}
 	for _, c := range s {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '+', c == '/', c == '-', c == '_', c == '=', c == '\\':

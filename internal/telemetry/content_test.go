@@ -67,3 +67,27 @@ func FuzzStored(f *testing.F) {
 		}
 	})
 }
+
+// TestKept is a body of AWS's words as it is told: whole but for credentials and base64, however long the strings are.
+func TestKept(t *testing.T) {
+	f := func(body, want string) {
+		t.Helper()
+		if got := string(Kept([]byte(body))); got != want {
+			t.Errorf("%.200s: got %.300s", body, got)
+		}
+	}
+	words := strings.Repeat(`many \"words\" \\`, 10_000)
+	f(`{"text":"`+words+`","api_key":"c4n\"4ry\\","n":[1,"a"]}`, `{"text":"`+words+`","api_key":"****","n":[1,"a"]}`)
+	f(`{"bytes":"`+strings.Repeat("QUJD", 50_000)+`=="}`, `{"bytes":"(200002 characters of base64 left out)"}`)
+	f(`{"bytes":"`+strings.Repeat("QUJD", 50)+`"}`, `{"bytes":"`+strings.Repeat("QUJD", 50)+`"}`)
+	spaced := strings.Repeat("QUJD", 25_000) + " " + strings.Repeat("QUJD", 25_000)
+	f(`{"text":"`+spaced+`"}`, `{"text":"`+spaced+`"}`)
+	f(`{"text":"`+strings.Repeat("é", 50_000)+`"}`, `{"text":"`+strings.Repeat("é", 50_000)+`"}`)
+	f(`{"a":"b\`, `{"a":"b\`)
+	f(`"\""`, `"\""`)
+
+	c := &Content{Request: []byte(`{"messages":[],"token":"c4n4ry"}`), Response: []byte(`{"a":1}`), Messages: []byte(`[]`)}
+	if b := c.Stored("m", "messages", 100); b.Request != `{"messages":[],"token":"****"}` || b.Response != `{"a":1}` {
+		t.Errorf("%+v", b)
+	}
+}

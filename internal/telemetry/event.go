@@ -48,6 +48,8 @@ type Attempt struct {
 type Content struct {
 	// Messages is what the client sent (messages, input or prompt), Response what it got, each JSON; nil if there was none.
 	Messages, Response json.RawMessage
+	// Request is the whole of what the client sent, of a call in AWS's own words; its messages are in Messages, too.
+	Request json.RawMessage
 	// Redacted says that both are left out because somebody wants them kept secret.
 	Redacted bool
 	// NoLog says that the client wants no callback to know of the call, and may.
@@ -61,7 +63,7 @@ func (e *Event) Size() int {
 	const record = 1 << 10
 	size := record + len(e.Message) + len(e.Agent) + 128*len(e.Attempts)
 	if c := e.Content; c != nil {
-		size += len(c.Messages) + len(c.Response) + len(c.Parameters) + len(c.Metadata)
+		size += len(c.Messages) + len(c.Request) + len(c.Response) + len(c.Parameters) + len(c.Metadata)
 	}
 	return size
 }
