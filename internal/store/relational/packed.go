@@ -46,54 +46,65 @@ const packedCount = 16
 
 // packed is the JSON object of a row, as it is read. Every member's name is that of a column of the view.
 type packed struct {
-	CallID       string     `json:"litellm_call_id"`
-	Entry        int64      `json:"entry"`
-	RequestID    string     `json:"request_id"`
-	Type         string     `json:"call_type"`
-	Path         string     `json:"path"`
-	Tags         []string   `json:"request_tags"`
-	TeamAlias    string     `json:"team_alias"`
-	IP           string     `json:"requester_ip_address"`
-	Metadata     string     `json:"metadata"` // a text: SQLite does not read all JSON that a client may send
-	CacheKey     string     `json:"cache_key"`
-	CacheHit     int64      `json:"cache_hit"`
-	Asked        string     `json:"model_asked"`
-	Region       string     `json:"region"`
-	Route        string     `json:"route"`
-	Tier         string     `json:"service_tier"`
-	Input        int64      `json:"input_tokens"`
-	CacheRead    int64      `json:"cache_read_tokens"`
-	CacheWrite5m int64      `json:"cache_write_5m_tokens"`
-	CacheWrite1h int64      `json:"cache_write_1h_tokens"`
-	Output       int64      `json:"completion_tokens"`
-	Reasoning    int64      `json:"reasoning_tokens"`
-	CacheSplit   int64      `json:"cache_split"`
-	UsageSource  string     `json:"usage_source"`
-	PriceKey     string     `json:"price_key"`
-	PriceVersion string     `json:"price_version"`
-	InputPico    int64      `json:"input_pico"`
-	OutputPico   int64      `json:"output_pico"`
-	ReadPico     int64      `json:"cache_read_pico"`
-	Write5mPico  int64      `json:"cache_write_5m_pico"`
-	Write1hPico  int64      `json:"cache_write_1h_pico"`
-	ImagesPico   int64      `json:"images_pico"`
-	QueriesPico  int64      `json:"queries_pico"`
-	MadePico     int64      `json:"images_made_pico"`
-	Status       int64      `json:"http_status"`
-	ErrorCode    string     `json:"error_code"`
-	Message      string     `json:"error_message"`
-	AWSException string     `json:"aws_exception"`
-	AWSRequestID string     `json:"aws_request_id"`
-	Stream       int64      `json:"stream"`
-	ClientClosed int64      `json:"client_closed"`
-	Losses       []llm.Loss `json:"losses"`
-	FirstToken   int64      `json:"completionStartTime"`
-	Upstream     int64      `json:"upstream_us"`
-	Own          int64      `json:"own_us"`
-	Images       int64      `json:"input_images"`
-	Queries      int64      `json:"queries"`
-	Made         int64      `json:"images_made"`
-	Tries        string     `json:"tries"`
+	CallID        string        `json:"litellm_call_id"`
+	Entry         int64         `json:"entry"`
+	RequestID     string        `json:"request_id"`
+	Type          string        `json:"call_type"`
+	Path          string        `json:"path"`
+	Tags          []string      `json:"request_tags"`
+	TeamAlias     string        `json:"team_alias"`
+	IP            string        `json:"requester_ip_address"`
+	Metadata      string        `json:"metadata"` // a text: SQLite does not read all JSON that a client may send
+	CacheKey      string        `json:"cache_key"`
+	CacheHit      int64         `json:"cache_hit"`
+	Asked         string        `json:"model_asked"`
+	Region        string        `json:"region"`
+	Route         string        `json:"route"`
+	Tier          string        `json:"service_tier"`
+	Input         int64         `json:"input_tokens"`
+	CacheRead     int64         `json:"cache_read_tokens"`
+	CacheWrite5m  int64         `json:"cache_write_5m_tokens"`
+	CacheWrite1h  int64         `json:"cache_write_1h_tokens"`
+	Output        int64         `json:"completion_tokens"`
+	Reasoning     int64         `json:"reasoning_tokens"`
+	CacheSplit    int64         `json:"cache_split"`
+	UsageSource   string        `json:"usage_source"`
+	PriceKey      string        `json:"price_key"`
+	PriceVersion  string        `json:"price_version"`
+	InputPico     int64         `json:"input_pico"`
+	OutputPico    int64         `json:"output_pico"`
+	ReadPico      int64         `json:"cache_read_pico"`
+	Write5mPico   int64         `json:"cache_write_5m_pico"`
+	Write1hPico   int64         `json:"cache_write_1h_pico"`
+	ImagesPico    int64         `json:"images_pico"`
+	QueriesPico   int64         `json:"queries_pico"`
+	MadePico      int64         `json:"images_made_pico"`
+	Status        int64         `json:"http_status"`
+	ErrorCode     string        `json:"error_code"`
+	Message       string        `json:"error_message"`
+	AWSException  string        `json:"aws_exception"`
+	AWSRequestID  string        `json:"aws_request_id"`
+	Stream        int64         `json:"stream"`
+	ClientClosed  int64         `json:"client_closed"`
+	Losses        []llm.Loss    `json:"losses"`
+	FirstToken    int64         `json:"completionStartTime"`
+	Upstream      int64         `json:"upstream_us"`
+	Own           int64         `json:"own_us"`
+	Images        int64         `json:"input_images"`
+	Queries       int64         `json:"queries"`
+	Made          int64         `json:"images_made"`
+	Tries         string        `json:"tries"`
+	VideoIn       time.Duration `json:"input_video_ns"`
+	AudioIn       time.Duration `json:"input_audio_ns"`
+	VideoMade     time.Duration `json:"video_made_ns"`
+	Searches      int64         `json:"web_searches"`
+	Time          time.Duration `json:"billed_ns"`
+	Uncounted     int64         `json:"uncounted"`
+	VideoInPico   int64         `json:"video_input_pico"`
+	AudioInPico   int64         `json:"audio_input_pico"`
+	VideoMadePico int64         `json:"video_made_pico"`
+	SearchesPico  int64         `json:"searches_pico"`
+	TimePico      int64         `json:"time_pico"`
 }
 
 // object writes a JSON object, member by member; number and text leave out what is empty.
@@ -201,6 +212,17 @@ func packedData(dst []byte, r *account.Record) []byte {
 	o.number("queries", u.Queries)
 	o.number("images_made", u.Made)
 	o.text("tries", r.Tries)
+	o.number("input_video_ns", int64(u.VideoIn))
+	o.number("input_audio_ns", int64(u.AudioIn))
+	o.number("video_made_ns", int64(u.VideoMade))
+	o.number("web_searches", u.Searches)
+	o.number("billed_ns", int64(u.Time))
+	o.number("uncounted", flag(u.Uncounted))
+	o.number("video_input_pico", int64(l.VideoIn))
+	o.number("audio_input_pico", int64(l.AudioIn))
+	o.number("video_made_pico", int64(l.VideoMade))
+	o.number("searches_pico", int64(l.Searches))
+	o.number("time_pico", int64(l.Time))
 	return append(o.data, '}')
 }
 
@@ -243,6 +265,9 @@ func scanPacked(rows *sql.Rows) (r account.Record, id int64, err error) {
 	r.PriceKey, r.PriceVersion, r.Cost, r.CostKnown = p.PriceKey, p.PriceVersion, spend.Int64, spend.Valid
 	l.Input, l.Output, l.CacheRead, l.CacheWrite5m, l.CacheWrite1h = account.Amount(p.InputPico), account.Amount(p.OutputPico), account.Amount(p.ReadPico), account.Amount(p.Write5mPico), account.Amount(p.Write1hPico)
 	l.Images, l.Queries, l.Made = account.Amount(p.ImagesPico), account.Amount(p.QueriesPico), account.Amount(p.MadePico)
+	u.VideoIn, u.AudioIn, u.VideoMade, u.Searches, u.Time, u.Uncounted = p.VideoIn, p.AudioIn, p.VideoMade, p.Searches, p.Time, p.Uncounted != 0
+	l.VideoIn, l.AudioIn, l.VideoMade = account.Amount(p.VideoInPico), account.Amount(p.AudioInPico), account.Amount(p.VideoMadePico)
+	l.Searches, l.Time = account.Amount(p.SearchesPico), account.Amount(p.TimePico)
 	r.Status, r.ErrorCode, r.Message, r.AWSException, r.AWSRequestID = int(p.Status), p.ErrorCode, p.Message, p.AWSException, p.AWSRequestID
 	r.Stream, r.ClientClosed, r.Losses, r.Tries = p.Stream != 0, p.ClientClosed != 0, p.Losses, p.Tries
 	r.Start, r.End = time.UnixMicro(id>>placeBits).UTC(), time.UnixMicro(id>>placeBits+duration).UTC()

@@ -23,9 +23,10 @@ const columns = `litellm_call_id, entry, request_id, call_type, path, api_key, e
 	input_pico, output_pico, cache_read_pico, cache_write_5m_pico, cache_write_1h_pico, images_pico, queries_pico, images_made_pico,
 	http_status, error_kind, error_code, error_message, aws_exception, aws_request_id, stream, client_closed, losses,
 	"startTime", "completionStartTime", "endTime", upstream_us, own_us,
-	input_images, queries, images_made, tries`
+	input_images, queries, images_made, tries,
+	input_video_ns, input_audio_ns, video_made_ns, web_searches, billed_ns, uncounted, video_input_pico, audio_input_pico, video_made_pico, searches_pico, time_pico`
 
-const columnCount = 63
+const columnCount = 74
 
 // maxName bounds, in bytes, a name by which rows are found: no database has an index of longer ones.
 const maxName = 512
@@ -118,6 +119,8 @@ func appendValues(to []any, r *account.Record) ([]any, error) {
 		int64(r.Status), text(r.ErrorKind), text(r.ErrorCode), text(r.Message), text(r.AWSException), text(r.AWSRequestID), flag(r.Stream), flag(r.ClientClosed), losses,
 		r.Start.UnixMicro(), micros(r.FirstToken), r.End.UnixMicro(), r.Upstream.Microseconds(), r.Own.Microseconds(),
 		u.Images, u.Queries, u.Made, text(r.Tries),
+		int64(u.VideoIn), int64(u.AudioIn), int64(u.VideoMade), u.Searches, int64(u.Time), flag(u.Uncounted),
+		int64(l.VideoIn), int64(l.AudioIn), int64(l.VideoMade), int64(l.Searches), int64(l.Time),
 	), nil
 }
 
@@ -167,6 +170,7 @@ func scanRow(rows *sql.Rows) (account.Record, error) {
 		tags, losses                               sql.NullString
 		source, metadata                           string
 		cacheHit, cacheSplit, stream, clientClosed int64
+		uncounted                                  int64
 	)
 	u, l := &r.Usage, &r.Lines
 	if err := rows.Scan(
@@ -179,12 +183,14 @@ func scanRow(rows *sql.Rows) (account.Record, error) {
 		&r.Status, orEmpty{&r.ErrorKind}, orEmpty{&r.ErrorCode}, orEmpty{&r.Message}, orEmpty{&r.AWSException}, orEmpty{&r.AWSRequestID}, &stream, &clientClosed, &losses,
 		&start, &firstToken, &end, &upstream, &own,
 		&u.Images, &u.Queries, &u.Made, orEmpty{&r.Tries},
+		&u.VideoIn, &u.AudioIn, &u.VideoMade, &u.Searches, &u.Time, &uncounted,
+		&l.VideoIn, &l.AudioIn, &l.VideoMade, &l.Searches, &l.Time,
 	); err != nil {
 		return r, err
 	}
 	r.Entry = uint64(entry) //nolint:gosec // see appendValues
 	r.Cost, r.CostKnown = spend.Int64, spend.Valid
-	r.CacheHit, u.CacheSplit, r.Stream, r.ClientClosed = cacheHit != 0, cacheSplit != 0, stream != 0, clientClosed != 0
+	r.CacheHit, u.CacheSplit, r.Stream, r.ClientClosed, u.Uncounted = cacheHit != 0, cacheSplit != 0, stream != 0, clientClosed != 0, uncounted != 0
 	r.Start, r.End = time.UnixMicro(start).UTC(), time.UnixMicro(end).UTC()
 	if firstToken.Valid {
 		r.FirstToken = time.UnixMicro(firstToken.Int64).UTC()

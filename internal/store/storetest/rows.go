@@ -29,10 +29,10 @@ func FullRecord() account.Record {
 		Region: "us-east-1", Route: "converse", Tier: "default",
 		Usage: llm.Usage{
 			Input: 1000, Output: 500, CacheRead: 2000, CacheWrite5m: 3000, CacheWrite1h: 4000, Reasoning: 100, Total: 10500, CacheSplit: true, Estimated: true,
-			Images: 2, Queries: 3, Made: 4,
+			Images: 2, Queries: 3, Made: 4, VideoIn: 5 * time.Second, AudioIn: 6 * time.Second, VideoMade: 7 * time.Second, Searches: 8, Time: 9 * time.Second, Uncounted: true,
 		},
 		UsageSource: account.UsageEstimated, Cost: 46_350_000_001, CostKnown: true, PriceKey: "p", PriceVersion: "v",
-		Lines:   account.Lines{Input: 1, Output: 2, CacheRead: 3, CacheWrite5m: 4, CacheWrite1h: 5, Images: 6, Queries: 7, Made: 46_350_000_001 - 28},
+		Lines:   account.Lines{Input: 1, Output: 2, CacheRead: 3, CacheWrite5m: 4, CacheWrite1h: 5, Images: 6, Queries: 7, VideoIn: 8, AudioIn: 9, VideoMade: 10, Searches: 11, Time: 12, Made: 46_350_000_001 - 78},
 		Charges: []account.Charge{{Scope: "key", ID: account.MasterKeyHash}},
 		Status:  200, AWSRequestID: "aws-1", Stream: true, ClientClosed: true,
 		Tries:  "d0;status=429",
@@ -47,9 +47,11 @@ func FullRecord() account.Record {
 
 func everyFieldComesBack(t *testing.T, open Open) {
 	full := FullRecord()
-	for i := range reflect.TypeFor[account.Record]().NumField() {
-		if reflect.ValueOf(full).Field(i).IsZero() {
-			t.Errorf("the test's record lacks %s", reflect.TypeFor[account.Record]().Field(i).Name)
+	for _, whole := range []reflect.Value{reflect.ValueOf(full), reflect.ValueOf(full.Usage), reflect.ValueOf(full.Lines)} {
+		for i := range whole.NumField() {
+			if whole.Field(i).IsZero() {
+				t.Errorf("the test's record lacks %s", whole.Type().Field(i).Name)
+			}
 		}
 	}
 	bare := account.Record{CallID: "bare", Start: full.Start.Add(1), End: full.End}

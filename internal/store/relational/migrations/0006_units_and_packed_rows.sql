@@ -1,3 +1,16 @@
+-- What is paid for by the second and by the search: lengths in nanoseconds.
+ALTER TABLE spend_logs ADD COLUMN input_video_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN input_audio_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN video_made_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN web_searches INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN billed_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN video_input_pico INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN audio_input_pico INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN video_made_pico INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN searches_pico INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spend_logs ADD COLUMN time_pico INTEGER NOT NULL DEFAULT 0;
+
 -- SQLite takes each value of a row one by one and has no faster way, and each index of a column costs every row an entry. So
 -- a row there is what rows are found by and put in order by, and a JSON object: see packed.go. Postgres keeps its columns.
 --sqlite:ALTER TABLE spend_logs RENAME TO old_spend_logs;
@@ -72,6 +85,17 @@
 --sqlite:    coalesce(data ->> 'queries', 0) AS queries,
 --sqlite:    coalesce(data ->> 'images_made', 0) AS images_made,
 --sqlite:    data ->> 'tries' AS tries,
+--sqlite:    coalesce(data ->> 'input_video_ns', 0) AS input_video_ns,
+--sqlite:    coalesce(data ->> 'input_audio_ns', 0) AS input_audio_ns,
+--sqlite:    coalesce(data ->> 'video_made_ns', 0) AS video_made_ns,
+--sqlite:    coalesce(data ->> 'web_searches', 0) AS web_searches,
+--sqlite:    coalesce(data ->> 'billed_ns', 0) AS billed_ns,
+--sqlite:    coalesce(data ->> 'uncounted', 0) AS uncounted,
+--sqlite:    coalesce(data ->> 'video_input_pico', 0) AS video_input_pico,
+--sqlite:    coalesce(data ->> 'audio_input_pico', 0) AS audio_input_pico,
+--sqlite:    coalesce(data ->> 'video_made_pico', 0) AS video_made_pico,
+--sqlite:    coalesce(data ->> 'searches_pico', 0) AS searches_pico,
+--sqlite:    coalesce(data ->> 'time_pico', 0) AS time_pico,
 --sqlite:    data ->> 'team_alias' AS team_alias,
 --sqlite:    data ->> 'requester_ip_address' AS requester_ip_address,
 --sqlite:    data ->> 'metadata' AS metadata, -- JSON object of the client's
