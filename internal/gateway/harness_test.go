@@ -9,8 +9,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
-
-	"go.uber.org/goleak"
+	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
@@ -20,10 +19,12 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/secret"
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/test/databases"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { databases.Main(m) }
 
 // testKey is a master key that is not publicly known.
 const testKey = "sk-9f2c7be14d6a48d3b05e"
@@ -31,11 +32,12 @@ const testKey = "sk-9f2c7be14d6a48d3b05e"
 // noEnv is an environment without variables.
 func noEnv(string) (string, bool) { return "", false }
 
-// books keeps the records of a test.
+// books keeps the records of a test, and hands them on to the ledger of its database if it has one.
 type books struct {
 	mu      sync.Mutex
 	records []account.Record
 	added   chan struct{}
+	ledger  *account.Ledger
 }
 
 func newBooks() *books { return &books{added: make(chan struct{}, 1024)} }
@@ -47,6 +49,24 @@ func (b *books) Add(r account.Record) {
 	select {
 	case b.added <- struct{}{}:
 	default: // a test that sends so many does not look at each
+	}
+	if b.ledger != nil {
+		b.ledger.Add(r)
+	}
+}
+
+// written waits until the database has all rows.
+func (b *books) written(t *testing.T) {
+	t.Helper()
+	b.mu.Lock()
+	n := uint64(len(b.records))
+	b.mu.Unlock()
+	for b.ledger.Stats().Written < n {
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("the database has not got its rows: %+v", b.ledger.Stats())
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 
@@ -95,8 +115,14 @@ func (l *lateUsers) Tag(name string) *account.TagTerms {
 // watchEngines is told of the calls of the rigs that are made while it is set.
 var watchEngines telemetry.Watcher
 
-// newRig starts a gateway with a configuration. change may alter the options of its server.
+// newRig starts a gateway with a configuration and without a database. change may alter the options of its server.
 func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
+	t.Helper()
+	return newRigOn(t, nil, yaml, change)
+}
+
+// newRigOn starts a gateway that keeps its rows, and what was spent, in a database, as the program does.
+func newRigOn(t testing.TB, store *relational.Store, yaml string, change func(*Options)) *rig {
 	t.Helper()
 	c, problems := config.Parse("config.yaml", []byte(yaml), noEnv)
 	if config.HasErrors(problems) {
@@ -122,7 +148,11 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	g := &rig{t: t, books: newBooks(), logs: &bytes.Buffer{}, users: &lateUsers{}, config: c}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: g.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	limited := deployment.Limits(c)
-	limited.Counters, limited.Named = account.NewLocalCounters(nil), g.users
+	var spent account.SpentReader
+	if store != nil {
+		spent = store
+	}
+	limited.Counters, limited.Named = account.NewLocalCounters(spent), g.users
 	limits := account.NewLimits(limited)
 	o := Options{
 		Limits: limits,
@@ -136,6 +166,10 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: true,
 		NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 	}
+	if store != nil {
+		g.books.ledger = account.NewLedger(store, account.LedgerOptions{Delay: 5 * time.Millisecond})
+		o.Spend, o.Responses = store, store
+	}
 	if change != nil {
 		change(&o)
 	}
@@ -144,6 +178,11 @@ func newRig(t testing.TB, yaml string, change func(*Options)) *rig {
 	g.url = server.URL
 	t.Cleanup(func() {
 		server.Close()
+		if l := g.books.ledger; l != nil {
+			if err := l.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
 		table.Close()
 		fetcher.Close()
 		pool.Close()

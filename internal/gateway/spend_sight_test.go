@@ -7,18 +7,14 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
 )
 
 // TestWhoSeesWhichSpend: a user sees what all of his keys have spent, whoever leads a team what it has, an administrator and
 // a viewer everything.
 func TestWhoSeesWhichSpend(t *testing.T) {
-	onBoth(t, func(t *testing.T, store account.EntityStore) {
+	onBoth(t, func(t *testing.T, store *relational.Store) {
 		g := newKeyRig(t, store, "", "")
-		book := store.(interface {
-			account.SpendReader
-			account.Sink
-		})
-		g.server.Spend = book
 		g.admin("/team/new", `{"team_id":"red","members_with_roles":[{"role":"admin","user_id":"lead"},{"role":"user","user_id":"kim"}]}`)
 		g.admin("/user/new", `{"user_id":"watch","user_role":"proxy_admin_viewer","auto_create_key":false}`)
 		key := func(body string) string { return g.admin("/key/generate", body).text("key") }
@@ -28,7 +24,7 @@ func TestWhoSeesWhichSpend(t *testing.T) {
 		row := func(n uint64, key, user, team string) account.Record {
 			return account.Record{CallID: "call-" + key, Entry: n, KeyHash: key, UserID: user, TeamID: team, Model: "model-" + key, Group: "g", Cost: 1e12, CostKnown: true, Start: start, End: start}
 		}
-		if err := book.Append(t.Context(), []account.Record{row(1, "hash-a1", "kim", "red"), row(2, "hash-a2", "kim", ""), row(3, "hash-b1", "lee", "red"), row(4, "hash-c1", "max", "blue")}); err != nil {
+		if err := store.Append(t.Context(), []account.Record{row(1, "hash-a1", "kim", "red"), row(2, "hash-a2", "kim", ""), row(3, "hash-b1", "lee", "red"), row(4, "hash-c1", "max", "blue")}); err != nil {
 			t.Fatal(err)
 		}
 		all := []string{"hash-a1", "hash-a2", "hash-b1", "hash-c1"}

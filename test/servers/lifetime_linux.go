@@ -9,7 +9,10 @@ import (
 // start starts a server that the kernel kills when this process ends, however it ends: a test that is killed cleans nothing
 // up. The kernel means the thread that has started it, so a thread is kept until done is closed.
 func start(server *exec.Cmd, done <-chan struct{}) error {
-	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if server.SysProcAttr == nil {
+		server.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	server.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()

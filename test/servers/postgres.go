@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,7 +24,7 @@ import (
 // PostgresPassword is the password of the servers' only user. It has what must be escaped in a URL.
 const PostgresPassword = "s3cret/with?odd#characters@and:percent%"
 
-// Postgres is a real Postgres server of one test's own, which ends with it.
+// Postgres is a real Postgres server.
 type Postgres struct {
 	// Address is the host and port where it listens.
 	Address string
@@ -31,6 +32,7 @@ type Postgres struct {
 	folder  string
 	who     *syscall.Credential
 	process *exec.Cmd
+	ended   chan struct{} // closed when the process is no more
 }
 
 // postgresProgram finds a program of Postgres's, which Debian keeps off the path.
@@ -50,14 +52,64 @@ func postgresProgram(t testing.TB, name string) string {
 	return ""
 }
 
-// StartPostgres makes a server's files, starts it and waits until it takes connections.
+// StartPostgres starts a server of one test's own, which ends with it: for tests that kill, pause or slow it down.
 func StartPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	s := newPostgres(t)
+	t.Cleanup(s.remove)
+	s.Start(t)
+	return s
+}
+
+// sharedPostgres is a server that starts when it is first asked for.
+type sharedPostgres struct {
+	mu     sync.Mutex
+	server *Postgres
+}
+
+func (s *sharedPostgres) get(t testing.TB) *Postgres {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		server := newPostgres(t)
+		server.Start(t)
+		s.server = server
+	}
+	return s.server
+}
+
+func (s *sharedPostgres) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server != nil {
+		s.server.remove()
+		s.server = nil
+	}
+}
+
+// shared is the server of a test's process.
+//
+//nolint:gochecknoglobals // the tests of a package have nothing else in common
+var shared sharedPostgres
+
+// SharedPostgres is the server that all tests of a package share: each has databases of its own there. It starts with the
+// first test that needs it, and ends with [EndShared].
+func SharedPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	return shared.get(t)
+}
+
+// EndShared ends the server that the tests of a package have shared, if there is one: after the last of them.
+func EndShared() { shared.end() }
+
+// newPostgres makes a server's files.
+func newPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "outcrop-postgres-") // a test's own folder is closed to the user that the server needs
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	s := &Postgres{program: postgresProgram(t, "postgres"), folder: folder}
 	if os.Geteuid() == 0 { // as root it refuses to run
 		s.who = unprivileged(t)
@@ -81,9 +133,13 @@ func StartPostgres(t testing.TB) *Postgres {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Kill)
-	s.Start(t)
 	return s
+}
+
+// remove ends the server and removes its files.
+func (s *Postgres) remove() {
+	s.Kill()
+	_ = os.RemoveAll(s.folder)
 }
 
 func unprivileged(t testing.TB) *syscall.Credential {
@@ -126,7 +182,8 @@ func (s *Postgres) Start(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.process.Start(); err != nil {
+	s.ended = make(chan struct{})
+	if err := start(s.process, s.ended); err != nil {
 		t.Fatal(err)
 	}
 	var said strings.Builder
@@ -179,9 +236,14 @@ func (s *Postgres) Resume() { s.signal(syscall.SIGCONT) }
 
 // Kill kills all of its processes at once.
 func (s *Postgres) Kill() {
+	if s.ended == nil {
+		return
+	}
 	children := s.children()
 	s.signal(syscall.SIGKILL)
 	_ = s.process.Wait()
+	close(s.ended)
+	s.ended = nil
 	for _, pid := range children { // the next start finds them gone
 		for syscall.Kill(pid, 0) == nil {
 			<-time.After(time.Millisecond)
