@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/outcrop-ai/outcrop/internal/responses"
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
 )
 
 // responsesRig is a gateway whose upstream remembers what it was sent.
@@ -34,90 +35,96 @@ func (g *listener) respond(t *testing.T, body string) string {
 
 // TestAResponseGoesOnFromThePreviousOne: the conversation before it is sent again, reasoning signed, instructions of its own.
 func TestAResponseGoesOnFromThePreviousOne(t *testing.T) {
-	g := responsesRig(t)
-	g.plain = `{"output":{"message":{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"Hm.","signature":"sig-2"}}},{"text":"one"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}`
-	first := g.respond(t, `{"model":"sonnet","input":"a","instructions":"first","reasoning":{"effort":"low"}}`)
-	second := g.respond(t, `{"model":"sonnet","input":[{"role":"user","content":"b"}],"previous_response_id":"`+first+`","instructions":"second","reasoning":{"effort":"low"}}`)
-	want := `{"messages":[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"Hm.","signature":"sig-2"}}},{"text":"one"}]},{"role":"user","content":[{"text":"b"}]}],"system":[{"text":"second"}]`
-	if !strings.HasPrefix(g.sent, want) {
-		t.Errorf("AWS got %s", g.sent)
-	}
-	g.respond(t, `{"model":"sonnet","input":"c","previous_response_id":"`+second+`","store":false}`)
-	if strings.Count(g.sent, `"role"`) != 5 || strings.Contains(g.sent, "system") {
-		t.Errorf("AWS got %s", g.sent)
-	}
-	// A stream is kept before it has ended.
-	resp, events := g.post(g.path, `{"model":"sonnet","input":"d","stream":true}`)
-	if resp.StatusCode != http.StatusOK {
-		t.Fatal(events)
-	}
-	_, last, _ := strings.Cut(events, `event: response.completed`)
-	_, id, _ := strings.Cut(last, `"id":"`)
-	id, _, _ = strings.Cut(id, `"`)
-	g.respond(t, `{"model":"sonnet","input":"e","previous_response_id":"`+id+`"}`)
-	if !strings.HasPrefix(g.sent, `{"messages":[{"role":"user","content":[{"text":"d"}]},{"role":"assistant","content":[{"text":"ok"}]},{"role":"user","content":[{"text":"e"}]}]`) {
-		t.Errorf("AWS got %s", g.sent)
-	}
+	onBoth(t, func(t *testing.T, store *relational.Store) {
+		g := responsesRig(t)
+		g.server.Responses = store
+		g.plain = `{"output":{"message":{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"Hm.","signature":"sig-2"}}},{"text":"one"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}`
+		first := g.respond(t, `{"model":"sonnet","input":"a","instructions":"first","reasoning":{"effort":"low"}}`)
+		second := g.respond(t, `{"model":"sonnet","input":[{"role":"user","content":"b"}],"previous_response_id":"`+first+`","instructions":"second","reasoning":{"effort":"low"}}`)
+		want := `{"messages":[{"role":"user","content":[{"text":"a"}]},{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"Hm.","signature":"sig-2"}}},{"text":"one"}]},{"role":"user","content":[{"text":"b"}]}],"system":[{"text":"second"}]`
+		if !strings.HasPrefix(g.sent, want) {
+			t.Errorf("AWS got %s", g.sent)
+		}
+		g.respond(t, `{"model":"sonnet","input":"c","previous_response_id":"`+second+`","store":false}`)
+		if strings.Count(g.sent, `"role"`) != 5 || strings.Contains(g.sent, "system") {
+			t.Errorf("AWS got %s", g.sent)
+		}
+		// A stream is kept before it has ended.
+		resp, events := g.post(g.path, `{"model":"sonnet","input":"d","stream":true}`)
+		if resp.StatusCode != http.StatusOK {
+			t.Fatal(events)
+		}
+		_, last, _ := strings.Cut(events, `event: response.completed`)
+		_, id, _ := strings.Cut(last, `"id":"`)
+		id, _, _ = strings.Cut(id, `"`)
+		g.respond(t, `{"model":"sonnet","input":"e","previous_response_id":"`+id+`"}`)
+		if !strings.HasPrefix(g.sent, `{"messages":[{"role":"user","content":[{"text":"d"}]},{"role":"assistant","content":[{"text":"ok"}]},{"role":"user","content":[{"text":"e"}]}]`) {
+			t.Errorf("AWS got %s", g.sent)
+		}
+	})
 }
 
 // TestResponsesAreKeptForTheirKey: what was kept can be read, listed and deleted; what was not kept is not there.
 func TestResponsesAreKeptForTheirKey(t *testing.T) {
-	g := responsesRig(t)
-	id := g.respond(t, `{"model":"sonnet","input":[{"role":"user","content":"a"},{"type":"message","id":"msg_own","role":"user","content":[{"type":"input_text","text":"b"}]},{"role":"assistant","content":"c"},{"role":"user","content":"d"}]}`)
-	f := func(method, path string, status int, evidence string) string {
-		t.Helper()
-		resp, body := g.send(method, path, "", bearer(testKey))
-		if resp.StatusCode != status || !strings.Contains(body, evidence) {
-			t.Errorf("%s %s: %d %s", method, path, resp.StatusCode, body)
+	onBoth(t, func(t *testing.T, store *relational.Store) {
+		g := responsesRig(t)
+		g.server.Responses = store
+		id := g.respond(t, `{"model":"sonnet","input":[{"role":"user","content":"a"},{"type":"message","id":"msg_own","role":"user","content":[{"type":"input_text","text":"b"}]},{"role":"assistant","content":"c"},{"role":"user","content":"d"}]}`)
+		f := func(method, path string, status int, evidence string) string {
+			t.Helper()
+			resp, body := g.send(method, path, "", bearer(testKey))
+			if resp.StatusCode != status || !strings.Contains(body, evidence) {
+				t.Errorf("%s %s: %d %s", method, path, resp.StatusCode, body)
+			}
+			return body
 		}
-		return body
-	}
-	f(http.MethodGet, "/v1/responses/"+id, 200, `"output":[{"id":"msg_`)
-	f(http.MethodGet, "/openai/v1/responses/"+id+"?include=reasoning.encrypted_content", 200, `"id":"`+id+`"`)
-	f(http.MethodGet, "/v1/responses/"+id+"?stream=true", 400, `"param":"stream"`)
-	f(http.MethodPost, "/v1/responses/"+id+"/cancel", 400, "Only responses that are made in the background can be cancelled")
+		f(http.MethodGet, "/v1/responses/"+id, 200, `"output":[{"id":"msg_`)
+		f(http.MethodGet, "/openai/v1/responses/"+id+"?include=reasoning.encrypted_content", 200, `"id":"`+id+`"`)
+		f(http.MethodGet, "/v1/responses/"+id+"?stream=true", 400, `"param":"stream"`)
+		f(http.MethodPost, "/v1/responses/"+id+"/cancel", 400, "Only responses that are made in the background can be cancelled")
 
-	var list struct {
-		Object  string
-		Data    []struct{ ID, Type, Role string }
-		FirstID string `json:"first_id"`
-		LastID  string `json:"last_id"`
-		HasMore bool   `json:"has_more"`
-	}
-	read := func(query string) {
-		t.Helper()
-		list.Data = nil
-		body := f(http.MethodGet, "/v1/responses/"+id+"/input_items"+query, 200, `"object":"list"`)
-		if err := json.Unmarshal([]byte(body), &list); err != nil {
-			t.Fatalf("%s: %v", body, err)
+		var list struct {
+			Object  string
+			Data    []struct{ ID, Type, Role string }
+			FirstID string `json:"first_id"`
+			LastID  string `json:"last_id"`
+			HasMore bool   `json:"has_more"`
 		}
-	}
-	read("")
-	if len(list.Data) != 4 || list.Data[2].ID != "msg_own" || list.Data[1].Role != "assistant" || list.Data[0].Type != "message" || list.HasMore || list.FirstID != list.Data[0].ID {
-		t.Errorf("%+v", list)
-	}
-	read("?order=asc&limit=2")
-	if len(list.Data) != 2 || list.LastID != "msg_own" || !list.HasMore {
-		t.Errorf("%+v", list)
-	}
-	read("?order=asc&after=msg_own")
-	if len(list.Data) != 2 || list.HasMore {
-		t.Errorf("%+v", list)
-	}
-	f(http.MethodGet, "/v1/responses/"+id+"/input_items?after=none", 400, `"param":"after"`)
-	f(http.MethodGet, "/v1/responses/"+id+"/input_items?limit=0", 400, `"param":"limit"`)
-	f(http.MethodGet, "/v1/responses/"+id+"/input_items?order=up", 400, `"param":"order"`)
-	f(http.MethodGet, "/v1/responses/resp_none", 404, `"code":"response_not_found"`)
-	f(http.MethodGet, "/v1/responses/resp_none/input_items", 404, `"code":"response_not_found"`)
-	f(http.MethodPost, "/v1/responses/resp_none/cancel", 404, `"code":"response_not_found"`)
-	f(http.MethodPut, "/v1/responses/"+id, 405, "method_not_allowed")
-	f(http.MethodDelete, "/v1/responses/"+id, 200, `{"id":"`+id+`","object":"response","deleted":true}`)
-	f(http.MethodDelete, "/v1/responses/"+id, 404, `"code":"response_not_found"`)
-	f(http.MethodGet, "/v1/responses/"+id, 404, `"code":"response_not_found"`)
-	if resp, body := g.post(g.path, `{"model":"sonnet","input":"b","previous_response_id":"`+id+`"}`); resp.StatusCode != 400 || !strings.Contains(body, "previous_response_not_found") {
-		t.Errorf("%d %s", resp.StatusCode, body)
-	}
-	f(http.MethodGet, "/v1/responses/"+g.respond(t, `{"model":"sonnet","input":"a","store":false}`), 404, "not found")
+		read := func(query string) {
+			t.Helper()
+			list.Data = nil
+			body := f(http.MethodGet, "/v1/responses/"+id+"/input_items"+query, 200, `"object":"list"`)
+			if err := json.Unmarshal([]byte(body), &list); err != nil {
+				t.Fatalf("%s: %v", body, err)
+			}
+		}
+		read("")
+		if len(list.Data) != 4 || list.Data[2].ID != "msg_own" || list.Data[1].Role != "assistant" || list.Data[0].Type != "message" || list.HasMore || list.FirstID != list.Data[0].ID {
+			t.Errorf("%+v", list)
+		}
+		read("?order=asc&limit=2")
+		if len(list.Data) != 2 || list.LastID != "msg_own" || !list.HasMore {
+			t.Errorf("%+v", list)
+		}
+		read("?order=asc&after=msg_own")
+		if len(list.Data) != 2 || list.HasMore {
+			t.Errorf("%+v", list)
+		}
+		f(http.MethodGet, "/v1/responses/"+id+"/input_items?after=none", 400, `"param":"after"`)
+		f(http.MethodGet, "/v1/responses/"+id+"/input_items?limit=0", 400, `"param":"limit"`)
+		f(http.MethodGet, "/v1/responses/"+id+"/input_items?order=up", 400, `"param":"order"`)
+		f(http.MethodGet, "/v1/responses/resp_none", 404, `"code":"response_not_found"`)
+		f(http.MethodGet, "/v1/responses/resp_none/input_items", 404, `"code":"response_not_found"`)
+		f(http.MethodPost, "/v1/responses/resp_none/cancel", 404, `"code":"response_not_found"`)
+		f(http.MethodPut, "/v1/responses/"+id, 405, "method_not_allowed")
+		f(http.MethodDelete, "/v1/responses/"+id, 200, `{"id":"`+id+`","object":"response","deleted":true}`)
+		f(http.MethodDelete, "/v1/responses/"+id, 404, `"code":"response_not_found"`)
+		f(http.MethodGet, "/v1/responses/"+id, 404, `"code":"response_not_found"`)
+		if resp, body := g.post(g.path, `{"model":"sonnet","input":"b","previous_response_id":"`+id+`"}`); resp.StatusCode != 400 || !strings.Contains(body, "previous_response_not_found") {
+			t.Errorf("%d %s", resp.StatusCode, body)
+		}
+		f(http.MethodGet, "/v1/responses/"+g.respond(t, `{"model":"sonnet","input":"a","store":false}`), 404, "not found")
+	})
 }
 
 // others has every response belong to somebody else, broken fails.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/outcrop-ai/outcrop/internal/sim"
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
 )
 
 // upstream starts a simulator and returns it with its address.
@@ -69,53 +70,54 @@ func errorOf(t *testing.T, body string) (message, kind, param, code string) {
 }
 
 func TestEveryRouteAsksForAKeyUnlessItIsOpen(t *testing.T) {
-	_, url := upstream(t, sim.Options{})
-	g := newRig(t, simConfig(url, withKey), nil)
-	open := map[string]bool{}
-	for _, r := range g.server.Routes() {
-		path := strings.ReplaceAll(r.Path, "{id}", "claude")
-		for _, spelling := range []string{path, "/v1" + path, "/openai/v1" + path, path + "/"} {
-			if path == "/" && spelling != "/" {
-				continue
-			}
-			for name, header := range map[string]http.Header{
-				"anonymous": nil, "wrong key": bearer("sk-wrong"), "empty key": bearer(""), "no scheme": {"Authorization": {testKey}},
-				"key in the wrong case": bearer(strings.ToUpper(testKey)), "key in a query": nil,
-			} {
-				target := spelling
-				if name == "key in a query" {
-					target += "?key=" + testKey + "&api_key=" + testKey
-				}
-				resp, body := g.send(r.Method, target, hello, header)
-				if r.Access == Open {
-					open[r.Path] = true
-					if resp.StatusCode != http.StatusOK {
-						t.Errorf("%s %s, %s: %d", r.Method, target, name, resp.StatusCode)
-					}
+	onBoth(t, func(t *testing.T, store *relational.Store) {
+		g := newKeyRig(t, store, "", "")
+		open := map[string]bool{}
+		for _, r := range g.server.Routes() {
+			path := strings.ReplaceAll(r.Path, "{id}", "claude")
+			for _, spelling := range []string{path, "/v1" + path, "/openai/v1" + path, path + "/"} {
+				if path == "/" && spelling != "/" {
 					continue
 				}
-				if resp.StatusCode != http.StatusUnauthorized {
-					t.Errorf("%s %s, %s: %d %s", r.Method, target, name, resp.StatusCode, body)
-					continue
-				}
-				if strings.HasPrefix(path, "/messages") {
-					if !strings.HasPrefix(body, `{"type":"error","error":{"type":"authentication_error"`) || strings.Contains(body, testKey) {
-						t.Errorf("%s %s: not Anthropic's refusal: %s", r.Method, target, body)
+				for name, header := range map[string]http.Header{
+					"anonymous": nil, "wrong key": bearer("sk-wrong"), "empty key": bearer(""), "no scheme": {"Authorization": {testKey}},
+					"key in the wrong case": bearer(strings.ToUpper(testKey)), "key in a query": nil,
+				} {
+					target := spelling
+					if name == "key in a query" {
+						target += "?key=" + testKey + "&api_key=" + testKey
 					}
-				} else if message, _, _, _ := errorOf(t, body); strings.Contains(message, testKey) {
-					t.Errorf("%s %s: the refusal shows the key", r.Method, target)
+					resp, body := g.send(r.Method, target, hello, header)
+					if r.Access == Open {
+						open[r.Path] = true
+						if resp.StatusCode != http.StatusOK {
+							t.Errorf("%s %s, %s: %d", r.Method, target, name, resp.StatusCode)
+						}
+						continue
+					}
+					if resp.StatusCode != http.StatusUnauthorized {
+						t.Errorf("%s %s, %s: %d %s", r.Method, target, name, resp.StatusCode, body)
+						continue
+					}
+					if strings.HasPrefix(path, "/messages") {
+						if !strings.HasPrefix(body, `{"type":"error","error":{"type":"authentication_error"`) || strings.Contains(body, testKey) {
+							t.Errorf("%s %s: not Anthropic's refusal: %s", r.Method, target, body)
+						}
+					} else if message, _, _, _ := errorOf(t, body); strings.Contains(message, testKey) {
+						t.Errorf("%s %s: the refusal shows the key", r.Method, target)
+					}
 				}
 			}
 		}
-	}
-	if len(open) != 3 || !open["/health/liveliness"] || !open["/health/liveness"] || !open["/health/readiness"] {
-		t.Errorf("open routes: %v", open)
-	}
-	for _, path := range []string{"/nothing", "/v1/chat/completions/../../key/generate", "/health/readinessx", "/health", "/key/generate", "//chat/completions"} {
-		if resp, body := g.send(http.MethodPost, path, hello, nil); resp.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		if len(open) != 3 || !open["/health/liveliness"] || !open["/health/liveness"] || !open["/health/readiness"] {
+			t.Errorf("open routes: %v", open)
 		}
-	}
+		for _, path := range []string{"/nothing", "/v1/chat/completions/../../key/generate", "/health/readinessx", "/health", "/key/generate", "//chat/completions"} {
+			if resp, body := g.send(http.MethodPost, path, hello, nil); resp.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+			}
+		}
+	})
 }
 
 func TestKeysAreTakenFromTheirHeaders(t *testing.T) {

@@ -288,24 +288,3 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 	equal(t, one(t, s, "PRAGMA integrity_check"), "ok")
 	equal(t, one(t, s, "SELECT count(*) FROM schema_version"), "6")
 }
-
-func TestLedgerOnAStore(t *testing.T) {
-	s := open(t, t.TempDir())
-	ledger := account.NewLedger(s, account.LedgerOptions{Batch: 32})
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			for range 250 {
-				ledger.Add(account.Record{CallID: "the client's own", Cost: 3, CostKnown: true})
-			}
-		})
-	}
-	all.Wait()
-	if err := ledger.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	equal(t, one(t, s, "SELECT count(*) || ' ' || sum(spend_pico) FROM spend_logs"), "1000 3000")
-	if err := s.Ping(t.Context()); err != nil {
-		t.Error(err)
-	}
-}

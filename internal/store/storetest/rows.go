@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/store/relational"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -142,4 +144,33 @@ func textsThatNoDatabaseTakes(t *testing.T, open Open) {
 		t.Errorf("got %d, %d and %d bytes", len(got.Session), len(got.TeamID), len(got.Asked))
 	}
 	equal(t, fmt.Sprint(spent(t, s, r.Charges[0], r.Charges[1], r.Charges[2], account.Charge{Scope: "end_user", ID: long})), "[0.000000000005 0.000000000005 0.000000000005 0]")
+}
+
+// ledgersWriteEachRowOnce: two gateways write at once, under ids of calls that clients have chosen, and chosen the same.
+func ledgersWriteEachRowOnce(t *testing.T, open Open) {
+	s, again := open(t)
+	var all sync.WaitGroup
+	for side, store := range []*relational.Store{s, again()} {
+		all.Go(func() {
+			ledger := account.NewLedger(store, account.LedgerOptions{Batch: 32})
+			var callers sync.WaitGroup
+			for caller := range 4 {
+				callers.Go(func() {
+					for i := range 125 {
+						ledger.Add(account.Record{CallID: "the client's own", Start: time.Unix(1785542400, int64(side*500+caller*125+i)*1000), Cost: 3, CostKnown: true, Charges: []account.Charge{{Scope: "key", ID: "k"}}})
+					}
+				})
+			}
+			callers.Wait()
+			if err := ledger.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	n, _, err := s.CountRows(t.Context(), account.RowFilter{}, 1<<20)
+	ok(t, err)
+	equal(t, n, 1000)
+	equal(t, spent(t, s, account.Charge{Scope: "key", ID: "k"})[0], 3000)
+	ok(t, s.Ping(t.Context()))
 }

@@ -30,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		{"ChangesAreTold", changesAreTold},
 		{"ChangesFromManySides", changesFromManySides},
 		{"SchemaIsMadeOnce", schemaIsMadeOnce},
+		{"LedgersWriteEachRowOnce", ledgersWriteEachRowOnce},
 		{"RowsAreFiltered", rowsAreFiltered},
 		{"RowsArePaged", rowsArePaged},
 		{"RowsAreThoseOfTheFilter", rowsAreThoseOfTheFilter},
