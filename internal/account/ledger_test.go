@@ -18,10 +18,7 @@ import (
 
 	"github.com/outcrop-ai/outcrop/internal/journal"
 	"github.com/outcrop-ai/outcrop/llm"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // book is a sink in memory. Its hook is called first, with the number of the attempt; an error refuses the batch.
 type book struct {
