@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,23 +15,10 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/journal"
 	"github.com/outcrop-ai/outcrop/internal/sim"
-	"github.com/outcrop-ai/outcrop/internal/store/sqlite"
+	"github.com/outcrop-ai/outcrop/test/databases"
 )
 
 const booksKey = "sk-5c1e9b7d20a84f36"
-
-// execute runs a statement on the database of a folder.
-func execute(t *testing.T, dir, statement string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "outcrop.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), statement); err != nil {
-		t.Fatal(err)
-	}
-}
 
 type away struct{}
 
@@ -51,68 +37,80 @@ func keepRows(t *testing.T, log *journal.Log, sink account.Sink, ids ...string) 
 }
 
 func TestLedgerVerify(t *testing.T) {
-	dir := t.TempDir()
-	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "outcrop.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := journal.Open(filepath.Join(dir, "outcrop.wal"), journal.Options{Sync: journal.SyncNone})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	verify := func(code int, text string, numbers map[string]int) {
-		t.Helper()
-		got, stdout, stderr := command(t, nil, "", "ledger", "verify", "--data-dir", dir)
-		if got != code || !strings.Contains(stdout, text) || (code == exitFinding) != strings.Contains(stderr, "not sound") {
-			t.Errorf("%d: want %d and %q in\n%s%s", got, code, text, stdout, stderr)
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		dir := t.TempDir()
+		store, vars, folder := d.Open(t), on(d, nil), filepath.Join(dir, "outcrop.wal")
+		if d.Name == "sqlite" {
+			folder = strings.TrimSuffix(d.Path(), ".db") + ".wal"
 		}
-		got, stdout, _ = command(t, nil, "", "ledger", "verify", "--data-dir", dir, "--json")
-		var v map[string]any
-		if err := json.Unmarshal([]byte(stdout), &v); err != nil || got != code || v["sound"] != (code == exitOK) {
-			t.Errorf("%d %v %s", got, err, stdout)
+		log, err := journal.Open(folder, journal.Options{Sync: journal.SyncNone})
+		if err != nil {
+			t.Fatal(err)
 		}
-		for name, want := range numbers {
-			n := -1
-			switch value := v[name].(type) {
-			case float64:
-				n = int(value)
-			case []any:
-				n = len(value)
+		defer log.Close()
+		verify := func(code int, text string, numbers map[string]int) {
+			t.Helper()
+			got, stdout, stderr := command(t, vars, "", "ledger", "verify", "--data-dir", dir)
+			if got != code || !strings.Contains(stdout, text) || (code == exitFinding) != strings.Contains(stderr, "not sound") {
+				t.Errorf("%d: want %d and %q in\n%s%s", got, code, text, stdout, stderr)
 			}
-			if n != want {
-				t.Errorf("%s is %v, want %d: %s", name, v[name], want, stdout)
+			got, stdout, _ = command(t, vars, "", "ledger", "verify", "--data-dir", dir, "--json")
+			var v map[string]any
+			if err := json.Unmarshal([]byte(stdout), &v); err != nil || got != code || v["sound"] != (code == exitOK) {
+				t.Errorf("%d %v %s", got, err, stdout)
+			}
+			for name, want := range numbers {
+				n := -1
+				switch value := v[name].(type) {
+				case float64:
+					n = int(value)
+				case []any:
+					n = len(value)
+				}
+				if n != want {
+					t.Errorf("%s is %v, want %d: %s", name, v[name], want, stdout)
+				}
 			}
 		}
-	}
-	verify(exitOK, "       0  rows wait", map[string]int{"rows": 0, "files": 0})
-	keepRows(t, log, store, "a", "b", "c")
-	verify(exitOK, "       3  rows of the log are in the database", map[string]int{"rows": 3, "shipped": 3, "waiting": 0, "missing": 0, "doubled": 0})
-	keepRows(t, log, away{}, "d")
-	verify(exitOK, "       1  rows wait", map[string]int{"rows": 4, "shipped": 3, "waiting": 1, "waiting_but_written": 0})
+		verify(exitOK, "       0  rows wait", map[string]int{"rows": 0, "files": 0})
+		keepRows(t, log, store, "a", "b", "c")
+		verify(exitOK, "       3  rows of the log are in the database", map[string]int{"rows": 3, "shipped": 3, "waiting": 0, "missing": 0, "doubled": 0})
+		keepRows(t, log, away{}, "d")
+		verify(exitOK, "       1  rows wait", map[string]int{"rows": 4, "shipped": 3, "waiting": 1, "waiting_but_written": 0})
 
-	execute(t, dir, `DELETE FROM spend_rows WHERE id = (SELECT id FROM spend_logs WHERE litellm_call_id = 'b')`)
-	verify(exitFinding, "missing  b/", map[string]int{"missing": 1, "doubled": 0})
-	execute(t, dir, `INSERT INTO spend_rows (id, total_tokens, duration_us, data) SELECT id + 100, total_tokens, duration_us, json_set(data, '$.entry', entry + 100) FROM spend_logs WHERE litellm_call_id = 'a'`)
-	execute(t, dir, `INSERT INTO spend_ids (hash, id) SELECT hash, id + 100 FROM spend_ids JOIN spend_logs USING (id) WHERE litellm_call_id = 'a'`)
-	verify(exitFinding, "doubled  a/", map[string]int{"missing": 1, "doubled": 1})
+		// SQLite keeps rows in another form, of which spend_logs is a view.
+		remove, double := []string{`DELETE FROM spend_logs WHERE litellm_call_id = 'b'`}, []string{fmt.Sprintf(`INSERT INTO spend_logs (litellm_call_id, entry, %[1]s) SELECT litellm_call_id, entry + 1, %[1]s FROM spend_logs WHERE litellm_call_id = 'a'`,
+			`"startTime", "endTime", http_status, usage_source, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, completion_tokens, reasoning_tokens, total_tokens, cache_split, stream, client_closed, upstream_us, own_us, input_images, queries, images_made`)}
+		if d.Name == "sqlite" {
+			remove = []string{`DELETE FROM spend_rows WHERE id = (SELECT id FROM spend_logs WHERE litellm_call_id = 'b')`}
+			double = []string{
+				`INSERT INTO spend_rows (id, total_tokens, duration_us, data) SELECT id + 100, total_tokens, duration_us, json_set(data, '$.entry', entry + 100) FROM spend_logs WHERE litellm_call_id = 'a'`,
+				`INSERT INTO spend_ids (hash, id) SELECT hash, id + 100 FROM spend_ids JOIN spend_logs USING (id) WHERE litellm_call_id = 'a'`,
+			}
+		}
+		for _, statement := range remove {
+			d.Execute(t, statement)
+		}
+		verify(exitFinding, "missing  b/", map[string]int{"missing": 1, "doubled": 0})
+		for _, statement := range double {
+			d.Execute(t, statement)
+		}
+		verify(exitFinding, "doubled  a/", map[string]int{"missing": 1, "doubled": 1})
 
-	segments, err := filepath.Glob(filepath.Join(log.Dir(), "*.log"))
-	if err != nil || len(segments) != 1 {
-		t.Fatalf("%v %v", segments, err)
-	}
-	data, err := os.ReadFile(segments[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[40] ^= 1
-	if err := os.WriteFile(segments[0], data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	verify(exitFinding, "       1  places of the log are damaged", map[string]int{"damaged": 1})
-	if err := store.Close(); err != nil {
-		t.Error(err)
-	}
+		segments, err := filepath.Glob(filepath.Join(log.Dir(), "*.log"))
+		if err != nil || len(segments) != 1 {
+			t.Fatalf("%v %v", segments, err)
+		}
+		data, err := os.ReadFile(segments[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[40] ^= 1
+		if err := os.WriteFile(segments[0], data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verify(exitFinding, "       1  places of the log are damaged", map[string]int{"damaged": 1})
+	})
 }
 
 func TestLedgerSaysWhatItCan(t *testing.T) {
@@ -129,25 +127,6 @@ func TestLedgerSaysWhatItCan(t *testing.T) {
 	f(exitUsage, "did you mean verify?", "verfy")
 	f(exitUsage, `unexpected argument "x"`, "verify", "x")
 	f(exitUsage, "it cannot be read: no such file", "verify", "--data-dir", t.TempDir())
-}
-
-// eventually asks again until a query's answer is the wanted one; the test's own time-out ends it.
-func eventually(t *testing.T, dir, query, want string) {
-	t.Helper()
-	var got string
-	for t.Context().Err() == nil {
-		if _, err := os.Stat(filepath.Join(dir, "outcrop.db")); err == nil {
-			db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "outcrop.db")+"?mode=ro&_pragma=busy_timeout(5000)")
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = db.QueryRowContext(t.Context(), query).Scan(&got)
-			if err = errors.Join(err, db.Close()); err == nil && got == want {
-				return
-			}
-		}
-	}
-	t.Fatalf("%s: %s, want %s", query, got, want)
 }
 
 // untilAnswered asks until the gateway refuses no more. Nobody else reads its log meanwhile.
@@ -203,7 +182,7 @@ func TestADatabaseThatIsNotThereDelaysRowsOnly(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, dir, `SELECT count(*) FROM spend_logs`, "3")
+	fileIn(dir).Becomes(t, `SELECT count(*) FROM spend_logs`, "3")
 
 	for _, name := range []string{"outcrop.db", "outcrop.db-wal", "outcrop.db-shm"} { // as a restore of a backup begins
 		if err := os.Rename(filepath.Join(dir, name), filepath.Join(dir, "old-"+name)); err != nil {
@@ -211,7 +190,7 @@ func TestADatabaseThatIsNotThereDelaysRowsOnly(t *testing.T) {
 		}
 	}
 	ask3()
-	eventually(t, dir, `SELECT count(*) FROM spend_logs`, "3")
+	fileIn(dir).Becomes(t, `SELECT count(*) FROM spend_logs`, "3")
 	p.end(t)
 	for _, want := range []string{"rows wait in the log: the database cannot be opened", "was removed or replaced"} {
 		if !strings.Contains(p.err.text(), want) {
@@ -222,120 +201,123 @@ func TestADatabaseThatIsNotThereDelaysRowsOnly(t *testing.T) {
 
 // TestAGatewayThatMustNotGoWithoutRowsDoesNotStartWithoutALog: that is what ledger_on_full: refuse says.
 func TestAGatewayThatMustNotGoWithoutRowsDoesNotStartWithoutALog(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "outcrop.wal"), nil, 0o600); err != nil { // in the log's place
-		t.Fatal(err)
-	}
-	url := simulated(t)
-	config := serveConfig(url, booksKey, "")
-	code, _, stderr := command(t, nil, "", "--config", write(t, config+"  ledger_on_full: refuse\n"), "--port", "0", "--data-dir", dir)
-	if code != exitUsage || !strings.Contains(stderr, "outcrop.wal") || !strings.Contains(stderr, "ledger_dir") || strings.Count(stderr, "\n") != 1 {
-		t.Errorf("%d %s", code, stderr)
-	}
-	p, address := running(t, nil, "--config", write(t, config), "--host", "127.0.0.1", "--data-dir", dir)
-	if status, body := post(t, address, booksKey, ask); status != 200 {
-		t.Errorf("%d %s", status, body)
-	}
-	p.end(t)
-	if n := rows(t, dir, `SELECT count(*) FROM spend_logs`); n != "1" || !strings.Contains(p.err.text(), "their log cannot be opened") {
-		t.Errorf("%s rows: %s", n, p.err.text())
-	}
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		dir := t.TempDir()
+		if d.Name == "sqlite" {
+			dir = filepath.Dir(d.Path())
+		}
+		if err := os.WriteFile(filepath.Join(dir, "outcrop.wal"), nil, 0o600); err != nil { // in the log's place
+			t.Fatal(err)
+		}
+		url := simulated(t)
+		config := serveConfig(url, booksKey, "")
+		code, _, stderr := command(t, on(d, nil), "", "--config", write(t, config+"  ledger_on_full: refuse\n"), "--port", "0", "--data-dir", dir)
+		if code != exitUsage || !strings.Contains(stderr, "outcrop.wal") || !strings.Contains(stderr, "ledger_dir") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%d %s", code, stderr)
+		}
+		p, address := running(t, on(d, nil), "--config", write(t, config), "--host", "127.0.0.1", "--data-dir", dir)
+		if status, body := post(t, address, booksKey, ask); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+		p.end(t)
+		if n := d.Value(t, `SELECT count(*) FROM spend_logs`); n != "1" || !strings.Contains(p.err.text(), "their log cannot be opened") {
+			t.Errorf("%s rows: %s", n, p.err.text())
+		}
+	})
 }
 
 // TestAFullLogRefusesRequestsOrDropsRows: a small log, and a database that takes nothing for a while.
 func TestAFullLogRefusesRequestsOrDropsRows(t *testing.T) {
-	f := func(policy string, status int) {
-		t.Helper()
-		dir := t.TempDir()
-		if err := os.Mkdir(filepath.Join(dir, "outcrop.db"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		config := serveConfig(simulated(t), booksKey, "") + "  ledger_max_size_mb: 0.02\n  ledger_sync: none\n  ledger_on_full: " + policy + "\n"
-		p, address := running(t, nil, "--config", write(t, config), "--host", "127.0.0.1", "--data-dir", dir)
-		answered := 0
-		for range 100 {
-			got, body := post(t, address, booksKey, ask)
-			switch {
-			case got == http.StatusOK:
-				answered++
-			case got != status || !strings.Contains(body, `"code":"ledger_full"`):
-				t.Errorf("%d %s", got, body)
-			}
-		}
-		ready, _ := readiness(t, address)
-		if ready != status || (status == 200) != (answered == 100) || answered < 20 {
-			t.Errorf("%s: %d answered, readiness %d", policy, answered, ready)
-		}
-		if err := os.Remove(filepath.Join(dir, "outcrop.db")); err != nil {
-			t.Fatal(err)
-		}
-		if status != 200 { // all that was answered, and then the gateway answers again
-			eventually(t, dir, `SELECT count(*) FROM spend_logs`, fmt.Sprint(answered))
-			untilAnswered(t, p, address)
-		}
-		p.end(t)
-		if log := p.err.text(); strings.Count(log, "the log of spend records takes no more") != 1 || (status == 200) != strings.Contains(log, "spend records lost") {
-			t.Errorf("%s: %s", policy, log)
-		}
+	for policy, status := range map[string]int{"refuse": 503, "drop": 200} {
+		t.Run(policy, func(t *testing.T) {
+			databases.Each(t, func(t *testing.T, d databases.Database) {
+				back := d.Away(t)
+				config := serveConfig(simulated(t), booksKey, "") + "  ledger_max_size_mb: 0.02\n  ledger_sync: none\n  ledger_on_full: " + policy + "\n"
+				p, address := running(t, on(d, nil), "--config", write(t, config), "--host", "127.0.0.1")
+				answered := 0
+				for range 100 {
+					got, body := post(t, address, booksKey, ask)
+					switch {
+					case got == http.StatusOK:
+						answered++
+					case got != status || !strings.Contains(body, `"code":"ledger_full"`):
+						t.Errorf("%d %s", got, body)
+					}
+				}
+				ready, _ := readiness(t, address)
+				if ready != status || (status == 200) != (answered == 100) || answered < 20 {
+					t.Errorf("%d answered, readiness %d", answered, ready)
+				}
+				back()
+				if status != 200 { // all that was answered, and then the gateway answers again
+					d.Becomes(t, `SELECT count(*) FROM spend_logs`, fmt.Sprint(answered))
+					untilAnswered(t, p, address)
+				}
+				p.end(t)
+				if log := p.err.text(); strings.Count(log, "the log of spend records takes no more") != 1 || (status == 200) != strings.Contains(log, "spend records lost") {
+					t.Errorf("%s", log)
+				}
+			})
+		})
 	}
-	f("refuse", 503)
-	f("drop", 200)
 }
 
 // TestAFullDisk is about a real one, which only an administrator can make.
 func TestAFullDisk(t *testing.T) {
-	dir, disk := t.TempDir(), t.TempDir()
-	if err := mountSmall(disk); err != nil {
-		t.Skipf("a small disk cannot be mounted: %v", err)
-	}
-	defer func() {
-		if err := unmount(disk); err != nil {
-			t.Error(err)
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		disk := t.TempDir()
+		if err := mountSmall(disk); err != nil {
+			t.Skipf("a small disk cannot be mounted: %v", err)
 		}
-	}()
-	bedrock := sim.New(sim.Options{})
-	upstream, err := bedrock.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bedrock.Close()
-	config := serveConfig(upstream, booksKey, "") + "  ledger_dir: " + filepath.Join(disk, "wal") + "\n"
-	p, address := running(t, nil, "--config", write(t, config), "--host", "127.0.0.1", "--data-dir", dir)
-	if status, body := post(t, address, booksKey, ask); status != 200 {
-		t.Errorf("%d %s", status, body)
-	}
-	filler := filepath.Join(disk, "filler")
-	for size := 64 << 10; size > 0; size /= 2 { // until not a byte is left
-		file, err := os.OpenFile(filler, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		defer func() {
+			if err := unmount(disk); err != nil {
+				t.Error(err)
+			}
+		}()
+		bedrock := sim.New(sim.Options{})
+		upstream, err := bedrock.Start()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for err == nil {
-			_, err = file.Write(make([]byte, size))
+		defer bedrock.Close()
+		config := serveConfig(upstream, booksKey, "") + "  ledger_dir: " + filepath.Join(disk, "wal") + "\n"
+		p, address := running(t, on(d, nil), "--config", write(t, config), "--host", "127.0.0.1")
+		if status, body := post(t, address, booksKey, ask); status != 200 {
+			t.Errorf("%d %s", status, body)
 		}
-		_ = file.Close()
-	}
-	refused := false
-	for range 50 { // what is left of the last page takes some
-		status, body := post(t, address, booksKey, ask)
-		if refused = status == 503; refused {
-			if !strings.Contains(body, "ledger_full") {
-				t.Errorf("%s", body)
+		filler := filepath.Join(disk, "filler")
+		for size := 64 << 10; size > 0; size /= 2 { // until not a byte is left
+			file, err := os.OpenFile(filler, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			if err != nil {
+				t.Fatal(err)
 			}
-			break
+			for err == nil {
+				_, err = file.Write(make([]byte, size))
+			}
+			_ = file.Close()
 		}
-	}
-	if !refused {
-		t.Error("no request is refused")
-	}
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
-	untilAnswered(t, p, address)
-	p.end(t)
-	log := p.err.text()
-	answered := strings.Count(log, "status=200")
-	if n := rows(t, dir, `SELECT count(*) FROM spend_logs`); n != fmt.Sprint(answered) || !strings.Contains(log, "no space left") || !strings.Contains(log, "takes records again") {
-		t.Errorf("%s rows of %d: %s", n, answered, log)
-	}
+		refused := false
+		for range 50 { // what is left of the last page takes some
+			status, body := post(t, address, booksKey, ask)
+			if refused = status == 503; refused {
+				if !strings.Contains(body, "ledger_full") {
+					t.Errorf("%s", body)
+				}
+				break
+			}
+		}
+		if !refused {
+			t.Error("no request is refused")
+		}
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+		untilAnswered(t, p, address)
+		p.end(t)
+		log := p.err.text()
+		answered := strings.Count(log, "status=200")
+		if n := d.Value(t, `SELECT count(*) FROM spend_logs`); n != fmt.Sprint(answered) || !strings.Contains(log, "no space left") || !strings.Contains(log, "takes records again") {
+			t.Errorf("%s rows of %d: %s", n, answered, log)
+		}
+	})
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/outcrop-ai/outcrop/internal/sim"
+	"github.com/outcrop-ai/outcrop/test/databases"
 )
 
 // asOutcrop is the variable that makes the test's own binary the program outcrop.
@@ -194,48 +192,13 @@ func (c *clients) storm(p *killable, prefix string, limit int) {
 }
 
 // counted returns how often each call has a row.
-func counted(t *testing.T, dir string) map[string]int {
+func counted(t *testing.T, d databases.Database) map[string]int {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "outcrop.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	list, err := db.QueryContext(t.Context(), `SELECT litellm_call_id FROM spend_logs`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer list.Close()
 	counts := map[string]int{}
-	for list.Next() {
-		var id string
-		if err := list.Scan(&id); err != nil {
-			t.Fatal(err)
-		}
+	for _, id := range d.List(t, `SELECT litellm_call_id FROM spend_logs`) {
 		counts[id]++
 	}
-	if err := list.Err(); err != nil {
-		t.Fatal(err)
-	}
 	return counts
-}
-
-// lock keeps everybody else from writing to the database until the function that it returns is called.
-func lock(t *testing.T, dir string) func() {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "outcrop.db")+"?_txlock=immediate&_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tx, err := db.BeginTx(context.Background(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := errors.Join(tx.Rollback(), db.Close()); err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 // fromEnv is a whole number of the environment, or what is usual.
@@ -267,68 +230,72 @@ func settle(t *testing.T, config, dir string) {
 // the same folder: every answer that a client got whole has one row in the end. In every third round the database takes
 // nothing, so that all rows of the round are in the log alone when the gateway dies. make killtest runs it at full size.
 func TestKilledAtAnyMomentTheGatewayLosesNoRowAndCountsNoneTwice(t *testing.T) {
-	rounds, requests := fromEnv(t, "OUTCROP_KILL_ROUNDS", 10), fromEnv(t, "OUTCROP_KILL_REQUESTS", 1500)
-	seed := uint64(fromEnv(t, "OUTCROP_KILL_SEED", 1))
-	bedrock := sim.New(sim.Options{RecordLimit: 1})
-	upstream, err := bedrock.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bedrock.Close()
-	dir, config := t.TempDir(), write(t, killConfig(upstream, ""))
-	c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(seed, 7))}
-	each := requests / rounds
-	for round := range rounds {
-		p := launch(t, "--config", config, "--data-dir", dir)
-		unlock := func() {}
-		if round%3 == 1 {
-			unlock = lock(t, dir)
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		rounds, requests := fromEnv(t, "OUTCROP_KILL_ROUNDS", 10), fromEnv(t, "OUTCROP_KILL_REQUESTS", 1500)
+		seed := uint64(fromEnv(t, "OUTCROP_KILL_SEED", 1))
+		bedrock := sim.New(sim.Options{RecordLimit: 1})
+		upstream, err := bedrock.Start()
+		if err != nil {
+			t.Fatal(err)
 		}
-		c.storm(p, fmt.Sprintf("round-%03d", round), each+c.random.IntN(each/5+1))
-		unlock()
-	}
-	settle(t, config, dir)
+		defer bedrock.Close()
+		dir, config := t.TempDir(), write(t, killConfig(upstream, "  database_url: \""+d.URL+"\"\n"))
+		c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(seed, 7))}
+		each := requests / rounds
+		for round := range rounds {
+			p := launch(t, "--config", config, "--data-dir", dir)
+			unlock := func() {}
+			if round%3 == 1 {
+				unlock = d.Lock(t)
+			}
+			c.storm(p, fmt.Sprintf("round-%03d", round), each+c.random.IntN(each/5+1))
+			unlock()
+		}
+		settle(t, config, dir)
 
-	counts := counted(t, dir)
-	lost, doubled := 0, 0
-	for id := range c.answered {
-		if counts[id] == 0 {
-			lost++
+		counts := counted(t, d)
+		lost, doubled := 0, 0
+		for id := range c.answered {
+			if counts[id] == 0 {
+				lost++
+			}
 		}
-	}
-	for _, n := range counts {
-		if n > 1 {
-			doubled++
+		for _, n := range counts {
+			if n > 1 {
+				doubled++
+			}
 		}
-	}
-	t.Logf("%d rounds, %d requests, %d answered whole; %d rows, %d lost, %d doubled", rounds, c.sent, len(c.answered), len(counts), lost, doubled)
-	if lost > 0 || doubled > 0 || len(c.answered) < requests {
-		t.Errorf("%d lost, %d doubled of %d", lost, doubled, len(c.answered))
-	}
+		t.Logf("%d rounds, %d requests, %d answered whole; %d rows, %d lost, %d doubled", rounds, c.sent, len(c.answered), len(counts), lost, doubled)
+		if lost > 0 || doubled > 0 || len(c.answered) < requests {
+			t.Errorf("%d lost, %d doubled of %d", lost, doubled, len(c.answered))
+		}
+	})
 }
 
 // TestTwoGatewaysOnOneFolder: each keeps its own log; when both are killed with all rows in their logs alone, the next one
 // writes what both have left.
 func TestTwoGatewaysOnOneFolder(t *testing.T) {
-	config := write(t, killConfig(simulated(t), ""))
-	dir := t.TempDir()
-	one := launch(t, "--config", config, "--data-dir", dir)
-	two := launch(t, "--config", config, "--data-dir", dir)
-	unlock := lock(t, dir)
-	c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(1, 2))}
-	var both sync.WaitGroup
-	both.Go(func() { c.storm(one, "one", 60) })
-	both.Go(func() { c.storm(two, "two", 60) })
-	both.Wait()
-	unlock()
-	settle(t, config, dir)
-	counts := counted(t, dir)
-	for id := range c.answered {
-		if counts[id] != 1 {
-			t.Errorf("%s has %d rows", id, counts[id])
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		config := write(t, killConfig(simulated(t), "  database_url: \""+d.URL+"\"\n"))
+		dir := t.TempDir()
+		one := launch(t, "--config", config, "--data-dir", dir)
+		two := launch(t, "--config", config, "--data-dir", dir)
+		unlock := d.Lock(t)
+		c := &clients{t: t, answered: map[string]bool{}, random: rand.New(rand.NewPCG(1, 2))}
+		var both sync.WaitGroup
+		both.Go(func() { c.storm(one, "one", 60) })
+		both.Go(func() { c.storm(two, "two", 60) })
+		both.Wait()
+		unlock()
+		settle(t, config, dir)
+		counts := counted(t, d)
+		for id := range c.answered {
+			if counts[id] != 1 {
+				t.Errorf("%s has %d rows", id, counts[id])
+			}
 		}
-	}
-	if len(c.answered) < 120 {
-		t.Errorf("%d answers", len(c.answered))
-	}
+		if len(c.answered) < 120 {
+			t.Errorf("%d answers", len(c.answered))
+		}
+	})
 }

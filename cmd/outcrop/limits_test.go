@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/outcrop-ai/outcrop/test/databases"
 	"github.com/outcrop-ai/outcrop/test/servers"
 )
 
@@ -90,37 +91,39 @@ func burst(n int, key string, urls ...string) map[int]int {
 	return out
 }
 
-// TestTwoGatewaysKeepOneLimit: two gateways that share Postgres and Valkey let through what one would, and what they let
+// TestTwoGatewaysKeepOneLimit: two gateways that share a database and Valkey let through what one would, and what they let
 // through without Valkey is what each has for its share.
 func TestTwoGatewaysKeepOneLimit(t *testing.T) {
-	bedrock := simulated(t)
-	database, shared := servers.StartPostgres(t), servers.StartValkey(t)
-	vars := map[string]string{"DATABASE_URL": database.Database(t), "REDIS_URL": shared.URL}
-	const master = "sk-limits-0123456789abcdef"
-	// A busy machine is no lost server: without patience each gateway would count by itself.
-	config := write(t, serveConfig(bedrock, master, "")+"  coordination_redis: {socket_timeout: 30}\n")
-	a, first := running(t, vars, "--config", config, "--host", "127.0.0.1")
-	b, second := running(t, vars, "--config", config, "--host", "127.0.0.1")
-	const limit = 100
-	key := generate(t, first, master, `{"rpm_limit":100}`)
-	know(t, key, first, second)
-	if got := burst(400, key, first, second); got[http.StatusOK] != limit || got[http.StatusTooManyRequests] != 300 {
-		t.Errorf("of 400 requests %v, want %d let through", got, limit)
-	}
-	// A budget, too: each call's price is far more than what is left after some.
-	poor := generate(t, second, master, `{"max_budget":0.0001}`)
-	know(t, poor, first, second)
-	got := burst(200, poor, first, second)
-	if got[http.StatusOK] == 0 || got[http.StatusOK]+got[http.StatusUnprocessableEntity]+got[http.StatusTooManyRequests] != 200 {
-		t.Errorf("of 200 requests %v", got)
-	}
-	shared.Stop()
-	other := generate(t, first, master, `{"rpm_limit":100}`)
-	know(t, other, first, second)
-	got = burst(400, other, first, second)
-	if ok := got[http.StatusOK]; ok < limit/2 || ok > limit || ok+got[http.StatusTooManyRequests] != 400 {
-		t.Errorf("without Valkey, of 400 requests %v, want no more than %d let through, and no other failure", got, limit)
-	}
-	a.end(t)
-	b.end(t)
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		bedrock := simulated(t)
+		shared := servers.StartValkey(t)
+		vars := on(d, map[string]string{"REDIS_URL": shared.URL})
+		const master = "sk-limits-0123456789abcdef"
+		// A busy machine is no lost server: without patience each gateway would count by itself.
+		config := write(t, serveConfig(bedrock, master, "")+"  coordination_redis: {socket_timeout: 30}\n")
+		a, first := running(t, vars, "--config", config, "--host", "127.0.0.1")
+		b, second := running(t, vars, "--config", config, "--host", "127.0.0.1")
+		const limit = 100
+		key := generate(t, first, master, `{"rpm_limit":100}`)
+		know(t, key, first, second)
+		if got := burst(400, key, first, second); got[http.StatusOK] != limit || got[http.StatusTooManyRequests] != 300 {
+			t.Errorf("of 400 requests %v, want %d let through", got, limit)
+		}
+		// A budget, too: each call's price is far more than what is left after some.
+		poor := generate(t, second, master, `{"max_budget":0.0001}`)
+		know(t, poor, first, second)
+		got := burst(200, poor, first, second)
+		if got[http.StatusOK] == 0 || got[http.StatusOK]+got[http.StatusUnprocessableEntity]+got[http.StatusTooManyRequests] != 200 {
+			t.Errorf("of 200 requests %v", got)
+		}
+		shared.Stop()
+		other := generate(t, first, master, `{"rpm_limit":100}`)
+		know(t, other, first, second)
+		got = burst(400, other, first, second)
+		if ok := got[http.StatusOK]; ok < limit/2 || ok > limit || ok+got[http.StatusTooManyRequests] != 400 {
+			t.Errorf("without Valkey, of 400 requests %v, want no more than %d let through, and no other failure", got, limit)
+		}
+		a.end(t)
+		b.end(t)
+	})
 }

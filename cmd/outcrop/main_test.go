@@ -3,10 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -15,16 +16,27 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/outcrop-ai/outcrop/internal/sim"
+	"github.com/outcrop-ai/outcrop/test/databases"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asOutcrop) != "" { // started by launch: a gateway that can be killed
 		os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}, os.LookupEnv))
 	}
-	goleak.VerifyTestMain(m)
+	databases.Main(m)
+}
+
+// on is an environment in which a database is the gateway's.
+func on(d databases.Database, vars map[string]string) map[string]string {
+	all := map[string]string{"DATABASE_URL": d.URL}
+	maps.Copy(all, vars)
+	return all
+}
+
+// fileIn is the database that a gateway keeps in a folder when nothing else is said.
+func fileIn(dir string) databases.Database {
+	return databases.Database{Name: "sqlite", URL: "sqlite://" + filepath.Join(dir, "outcrop.db")}
 }
 
 func lookup(vars map[string]string) env {
@@ -270,67 +282,61 @@ func TestDemo(t *testing.T) {
 	if code := <-p.code; code != exitOK {
 		t.Errorf("exit code %d: %s", code, p.err.text())
 	}
-	if n := rows(t, dir, `SELECT count(*) FROM spend_logs WHERE http_status = 200 AND spend_pico > 0`); n != "1" {
+	if n := fileIn(dir).Value(t, `SELECT count(*) FROM spend_logs WHERE http_status = 200 AND spend_pico > 0`); n != "1" {
 		t.Errorf("%s rows", n)
 	}
 }
 
-// rows runs a query on a database that nobody has open.
-func rows(t *testing.T, dir, query string) string {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "outcrop.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var text string
-	if err := db.QueryRowContext(t.Context(), query).Scan(&text); err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
+// TestShutdownLetsStreamsFinish: a hundred of them, of which none is cut, and each has its row.
 func TestShutdownLetsStreamsFinish(t *testing.T) {
-	bedrock := sim.New(sim.Options{Scenario: mustScenario(t)})
-	upstream, err := bedrock.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bedrock.Close)
-	dir := t.TempDir()
-	const key = "sk-5c1e9b7d20a84f36"
-	path := write(t, serveConfig(upstream, key, ""))
-	p := start(t, nil, "--config", path, "--port", "0", "--host", "127.0.0.1", "--data-dir", dir)
-	line := p.err.wait(t, "Outcrop is ready")
-	_, after, _ := strings.Cut(line, "address=")
-	url, _, _ := strings.Cut(after, " ")
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions", strings.NewReader(`{"model":"m","stream":true,"messages":[{"role":"user","content":"[[words:40]]"}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+key)
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.stop() // the answer has begun
-	body, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	if err != nil || !strings.HasSuffix(string(body), "data: [DONE]\n\n") {
-		t.Errorf("%v: %s", err, body)
-	}
-	if code := <-p.code; code != exitOK {
-		t.Errorf("exit code %d: %s", code, p.err.text())
-	}
-	if n := rows(t, dir, `SELECT count(*) FROM spend_logs WHERE usage_source = 'aws' AND stream`); n != "1" {
-		t.Errorf("%s rows", n)
-	}
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		bedrock := sim.New(sim.Options{Scenario: mustScenario(t)})
+		upstream, err := bedrock.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(bedrock.Close)
+		const key, streams = "sk-5c1e9b7d20a84f36", 100
+		p, url := running(t, on(d, nil), "--config", write(t, serveConfig(upstream, key, "")), "--host", "127.0.0.1")
+		var begun, ended sync.WaitGroup
+		begun.Add(streams)
+		for range streams {
+			ended.Go(func() {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions", strings.NewReader(`{"model":"m","stream":true,"messages":[{"role":"user","content":"[[words:60]]"}]}`))
+				if err != nil {
+					t.Error(err)
+					begun.Done()
+					return
+				}
+				r.Header.Set("Authorization", "Bearer "+key)
+				resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+				begun.Done() // the answer has begun
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer resp.Body.Close()
+				if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasSuffix(string(body), "data: [DONE]\n\n") {
+					t.Errorf("%v: %s", err, body)
+				}
+			})
+		}
+		begun.Wait()
+		p.stop()
+		ended.Wait()
+		if code := <-p.code; code != exitOK {
+			t.Errorf("exit code %d: %s", code, p.err.text())
+		}
+		if n := d.Value(t, `SELECT count(*) FROM spend_logs WHERE usage_source = 'aws' AND stream = 1 AND client_closed = 0`); n != fmt.Sprint(streams) {
+			t.Errorf("%s rows", n)
+		}
+	})
 }
 
 // mustScenario slows streams down, so that one is still running when the gateway is told to stop.
 func mustScenario(t *testing.T) *sim.Scenario {
 	t.Helper()
-	s, err := sim.ParseScenario([]byte("rules:\n  - match: {contains: words}\n    chunk_delay: 5ms\n"))
+	s, err := sim.ParseScenario([]byte("rules:\n  - match: {contains: words}\n    chunk_delay: 20ms\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,98 +359,107 @@ func serveConfig(upstream, key, extra string) string {
 
 // TestNoSecretInAnySink sends secrets that occur nowhere else through everything that prints, logs, stores or answers.
 func TestNoSecretInAnySink(t *testing.T) {
-	const (
-		master  = "sk-canaryMaster7f3a9c"
-		secret  = "canarySecretKey4b8d"
-		session = "canarySession91ee"
-		bearer  = "canaryBearer55aa"
-		header  = "canaryHeader77cc"
-		token   = "canary.WebIdentity.22dd"
-		client  = "canaryOfAClient33bb"
-	)
-	canaries := []string{master, secret, session, bearer, header, token, client}
-	bedrock := sim.New(sim.Options{Credentials: []sim.Credential{{AccessKeyID: "ASIACANARYKEYID", SecretAccessKey: secret, SessionToken: session}}, BearerTokens: []string{bearer}})
-	upstream, err := bedrock.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bedrock.Close)
-	deployment := func(name, params string) string {
-		return fmt.Sprintf("  - model_name: %s\n    litellm_params:\n      model: bedrock/us.amazon.nova-pro-v1:0\n      aws_region_name: us-east-1\n      aws_bedrock_runtime_endpoint: %s\n%s", name, upstream, params)
-	}
-	config := "model_list:\n" +
-		deployment("keys", "      aws_access_key_id: ASIACANARYKEYID\n      aws_secret_access_key: "+secret+"\n      aws_session_token: "+session+"\n") +
-		deployment("wrong", "      aws_access_key_id: ASIAOTHER\n      aws_secret_access_key: "+secret+"\n") +
-		deployment("bearer", "      api_key: "+bearer+"\n") +
-		deployment("lenient", "      aws_access_key_id: ASIAOTHER\n      aws_secret_access_key: "+secret+"\n      configurable_clientside_auth_params: [api_key, aws_access_key_id, aws_secret_access_key, aws_session_token]\n") +
-		deployment("header", "      extra_headers:\n        Authorization: Bearer "+header+"\n        x-secret: "+header+"\n") +
-		deployment("web", "      aws_role_name: arn:aws:iam::123456789012:role/x\n      aws_web_identity_token: "+token+"\n      aws_sts_endpoint: "+upstream+"\n") +
-		"general_settings:\n  master_key: " + master + "\n"
-	path := write(t, config)
-	dir := t.TempDir()
-	p := start(t, nil, "--config", path, "--port", "0", "--host", "127.0.0.1", "--data-dir", dir, "--detailed_debug")
-	line := p.err.wait(t, "Outcrop is ready")
-	_, after, _ := strings.Cut(line, "address=")
-	url, _, _ := strings.Cut(after, " ")
-	var seen strings.Builder
-	for _, model := range []string{"keys", "wrong", "bearer", "header", "web", "nope"} {
-		for _, body := range []string{`"messages":[{"role":"user","content":"hi"}]`, `"stream":true,"messages":[{"role":"user","content":"[[fault:throttle]]"}]`, `"messages":7`} {
-			_, answer := post(t, url, master, `{"model":"`+model+`",`+body+`}`)
-			seen.WriteString(answer)
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		const (
+			master  = "sk-canaryMaster7f3a9c"
+			secret  = "canarySecretKey4b8d"
+			session = "canarySession91ee"
+			bearer  = "canaryBearer55aa"
+			header  = "canaryHeader77cc"
+			token   = "canary.WebIdentity.22dd"
+			client  = "canaryOfAClient33bb"
+		)
+		canaries := []string{master, secret, session, bearer, header, token, client}
+		bedrock := sim.New(sim.Options{Credentials: []sim.Credential{{AccessKeyID: "ASIACANARYKEYID", SecretAccessKey: secret, SessionToken: session}}, BearerTokens: []string{bearer}})
+		upstream, err := bedrock.Start()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	_, answer := post(t, url, master+"x", `{}`)
-	seen.WriteString(answer)
-	for _, name := range []string{"api_key", "aws_secret_access_key", "aws_session_token"} { // not a client's to send
-		_, answer := post(t, url, master, `{"model":"keys","`+name+`":"`+client+`","messages":[{"role":"user","content":"hi"}]}`)
-		seen.WriteString(answer)
-	}
-	for _, members := range []string{ // a client's to send
-		`"api_key":"` + client + `"`, `"aws_secret_access_key":"` + client + `"`, `"aws_access_key_id":"AKIACLIENT","aws_secret_access_key":"` + client + `"`,
-		`"aws_access_key_id":"AKIACLIENT","aws_secret_access_key":"` + client + `","aws_session_token":"` + client + `"`,
-	} {
-		_, answer := post(t, url, master, `{"model":"lenient",`+members+`,"messages":[{"role":"user","content":"hi"}]}`)
-		seen.WriteString(answer)
-	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/model/info", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+master)
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	if err != nil || resp.StatusCode != 200 || !json.Valid(info) {
-		t.Errorf("/model/info: %v %d %s", err, resp.StatusCode, info)
-	}
-	seen.Write(info)
-	p.stop()
-	if code := <-p.code; code != exitOK {
-		t.Errorf("exit code %d", code)
-	}
-	_, checked, checkedErr := command(t, nil, "", "check", "--config", path)
-	explained := ""
-	for _, model := range []string{"keys", "wrong", "bearer", "header", "web"} {
-		_, out, err := command(t, nil, `{"model":"`+model+`","messages":[{"role":"user","content":"hi"}]}`, "explain", "--config", path, "-")
-		explained += out + err
-	}
-	database, err := os.ReadFile(filepath.Join(dir, "outcrop.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for sink, text := range map[string]string{
-		"answers": seen.String(), "log": p.err.text(), "output": p.out.text(), "check": checked + checkedErr, "explain": explained, "database": string(database),
-	} {
-		if text == "" && sink != "output" {
-			t.Errorf("the sink %s is empty", sink)
+		t.Cleanup(bedrock.Close)
+		deployment := func(name, params string) string {
+			return fmt.Sprintf("  - model_name: %s\n    litellm_params:\n      model: bedrock/us.amazon.nova-pro-v1:0\n      aws_region_name: us-east-1\n      aws_bedrock_runtime_endpoint: %s\n%s", name, upstream, params)
 		}
-		for _, canary := range canaries {
-			if strings.Contains(text, canary) {
-				t.Errorf("%s shows %s", sink, canary)
+		config := "model_list:\n" +
+			deployment("keys", "      aws_access_key_id: ASIACANARYKEYID\n      aws_secret_access_key: "+secret+"\n      aws_session_token: "+session+"\n") +
+			deployment("wrong", "      aws_access_key_id: ASIAOTHER\n      aws_secret_access_key: "+secret+"\n") +
+			deployment("bearer", "      api_key: "+bearer+"\n") +
+			deployment("lenient", "      aws_access_key_id: ASIAOTHER\n      aws_secret_access_key: "+secret+"\n      configurable_clientside_auth_params: [api_key, aws_access_key_id, aws_secret_access_key, aws_session_token]\n") +
+			deployment("header", "      extra_headers:\n        Authorization: Bearer "+header+"\n        x-secret: "+header+"\n") +
+			deployment("web", "      aws_role_name: arn:aws:iam::123456789012:role/x\n      aws_web_identity_token: "+token+"\n      aws_sts_endpoint: "+upstream+"\n") +
+			"general_settings:\n  master_key: " + master + "\n"
+		path := write(t, config)
+		dir := t.TempDir()
+		if d.Name == "sqlite" {
+			dir = filepath.Dir(d.Path())
+		}
+		p, url := running(t, on(d, nil), "--config", path, "--host", "127.0.0.1", "--data-dir", dir, "--detailed_debug")
+		var seen strings.Builder
+		for _, model := range []string{"keys", "wrong", "bearer", "header", "web", "nope"} {
+			for _, body := range []string{`"messages":[{"role":"user","content":"hi"}]`, `"stream":true,"messages":[{"role":"user","content":"[[fault:throttle]]"}]`, `"messages":7`} {
+				_, answer := post(t, url, master, `{"model":"`+model+`",`+body+`}`)
+				seen.WriteString(answer)
 			}
 		}
-	}
+		_, answer := post(t, url, master+"x", `{}`)
+		seen.WriteString(answer)
+		for _, name := range []string{"api_key", "aws_secret_access_key", "aws_session_token"} { // not a client's to send
+			_, answer := post(t, url, master, `{"model":"keys","`+name+`":"`+client+`","messages":[{"role":"user","content":"hi"}]}`)
+			seen.WriteString(answer)
+		}
+		for _, members := range []string{ // a client's to send
+			`"api_key":"` + client + `"`, `"aws_secret_access_key":"` + client + `"`, `"aws_access_key_id":"AKIACLIENT","aws_secret_access_key":"` + client + `"`,
+			`"aws_access_key_id":"AKIACLIENT","aws_secret_access_key":"` + client + `","aws_session_token":"` + client + `"`,
+		} {
+			_, answer := post(t, url, master, `{"model":"lenient",`+members+`,"messages":[{"role":"user","content":"hi"}]}`)
+			seen.WriteString(answer)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/model/info", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+master)
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != 200 || !json.Valid(info) {
+			t.Errorf("/model/info: %v %d %s", err, resp.StatusCode, info)
+		}
+		seen.Write(info)
+		p.stop()
+		if code := <-p.code; code != exitOK {
+			t.Errorf("exit code %d", code)
+		}
+		_, checked, checkedErr := command(t, nil, "", "check", "--config", path)
+		explained := ""
+		for _, model := range []string{"keys", "wrong", "bearer", "header", "web"} {
+			_, out, err := command(t, nil, `{"model":"`+model+`","messages":[{"role":"user","content":"hi"}]}`, "explain", "--config", path, "-")
+			explained += out + err
+		}
+		files := ""
+		if err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error { // the log of rows, the snapshot of keys
+			if err != nil || e.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			files += string(data)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for sink, text := range map[string]string{
+			"answers": seen.String(), "log": p.err.text(), "output": p.out.text(), "check": checked + checkedErr, "explain": explained, "database": d.Text(t), "files": files,
+		} {
+			if text == "" && sink != "output" {
+				t.Errorf("the sink %s is empty", sink)
+			}
+			for _, canary := range canaries {
+				if strings.Contains(text, canary) {
+					t.Errorf("%s shows %s", sink, canary)
+				}
+			}
+		}
+	})
 }

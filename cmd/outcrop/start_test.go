@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/outcrop-ai/outcrop/internal/sim"
+	"github.com/outcrop-ai/outcrop/test/databases"
 )
 
 // running starts a gateway and returns its address.
@@ -308,30 +309,31 @@ func curl(t *testing.T, line string) *http.Request {
 }
 
 func TestWhatOutlastsTheGracePeriodIsEndedAndBooked(t *testing.T) {
-	const key = "sk-5c1e9b7d20a84f36"
-	dir := t.TempDir()
-	config := serveConfig(simulated(t), key, "") + "  graceful_shutdown_timeout: 0.05\n"
-	p, address := running(t, nil, "--config", write(t, config), "--host", "127.0.0.1", "--data-dir", dir)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/v1/chat/completions",
-		strings.NewReader(`{"model":"m","stream":true,"messages":[{"role":"user","content":"[[fault:stall-stream;after=3]]"}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+key)
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.stop() // the answer has begun, and never ends
-	body, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	if err != nil || !strings.Contains(string(body), `"code":"server_shutting_down"`) || strings.Contains(string(body), "[DONE]") {
-		t.Errorf("%v %s", err, body)
-	}
-	if code := <-p.code; code != exitOK {
-		t.Errorf("exit code %d: %s", code, p.err.text())
-	}
-	if n := rows(t, dir, `SELECT count(*) FROM spend_logs WHERE usage_source = 'estimated' AND stream`); n != "1" {
-		t.Errorf("%s rows", n)
-	}
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		const key = "sk-5c1e9b7d20a84f36"
+		config := serveConfig(simulated(t), key, "") + "  graceful_shutdown_timeout: 0.05\n"
+		p, address := running(t, on(d, nil), "--config", write(t, config), "--host", "127.0.0.1")
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/v1/chat/completions",
+			strings.NewReader(`{"model":"m","stream":true,"messages":[{"role":"user","content":"[[fault:stall-stream;after=3]]"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+key)
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.stop() // the answer has begun, and never ends
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || !strings.Contains(string(body), `"code":"server_shutting_down"`) || strings.Contains(string(body), "[DONE]") {
+			t.Errorf("%v %s", err, body)
+		}
+		if code := <-p.code; code != exitOK {
+			t.Errorf("exit code %d: %s", code, p.err.text())
+		}
+		if n := d.Value(t, `SELECT count(*) FROM spend_logs WHERE usage_source = 'estimated' AND stream = 1`); n != "1" {
+			t.Errorf("%s rows", n)
+		}
+	})
 }

@@ -8,9 +8,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver "pgx"
 	"go.uber.org/goleak"
@@ -95,6 +99,9 @@ func (d Database) Open(t testing.TB) *relational.Store {
 // connect opens it past the gateway.
 func (d Database) connect() (*sql.DB, error) {
 	if d.Name == "sqlite" {
+		if _, err := os.Stat(d.Path()); err != nil {
+			return nil, err // and make none
+		}
 		return sql.Open("sqlite", "file:"+d.Path()+"?_txlock=immediate&_pragma=busy_timeout(5000)")
 	}
 	return sql.Open("pgx", d.URL)
@@ -160,9 +167,27 @@ func (d Database) Execute(t testing.TB, statement string) {
 	}
 }
 
-// Lock keeps everybody else from writing rows until the function that it returns is called.
+// Becomes asks a query again until its value is the wanted one.
+func (d Database) Becomes(t testing.TB, query, want string) {
+	t.Helper()
+	for {
+		got, err := d.Ask(t.Context(), query)
+		if err == nil && got == want {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("%s: %s (%v), want %s", query, got, err, want)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Lock keeps everybody else from writing rows until the function that it returns is called. It waits until there is a table of
+// rows.
 func (d Database) Lock(t testing.TB) (unlock func()) {
 	t.Helper()
+	d.Becomes(t, "SELECT min(1) FROM (SELECT count(*) FROM spend_logs) x", "1")
 	db, err := d.connect()
 	if err != nil {
 		t.Fatal(err)
@@ -204,4 +229,49 @@ func (d Database) Text(t testing.TB) string {
 		}
 	}
 	return b.String()
+}
+
+// Away takes the database away from all who use it, or keeps it from being there at all, until the function that it returns is
+// called: nobody can read it or write to it, and who is connected is not any more.
+func (d Database) Away(t testing.TB) (back func()) {
+	t.Helper()
+	if d.Name == "sqlite" {
+		return d.fileAway(t)
+	}
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	server := Database{Name: d.Name, URL: servers.SharedPostgres(t).URL("postgres")}
+	server.Execute(t, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS false")
+	server.Execute(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
+	return func() { server.Execute(t, "ALTER DATABASE "+name+" ALLOW_CONNECTIONS true") }
+}
+
+// fileAway puts a folder in the file's place.
+func (d Database) fileAway(t testing.TB) (back func()) {
+	t.Helper()
+	var moved []string
+	for _, suffix := range []string{"", "-wal", "-shm"} { // the last two are there while it is open
+		path := d.Path() + suffix
+		switch err := os.Rename(path, path+".away"); {
+		case err == nil:
+			moved = append(moved, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(d.Path(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		err := os.Remove(d.Path())
+		for _, path := range moved {
+			err = errors.Join(err, os.Rename(path+".away", path))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
