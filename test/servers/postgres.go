@@ -245,6 +245,7 @@ func (s *Postgres) Kill() {
 	close(s.ended)
 	s.ended = nil
 	for _, pid := range children { // the next start finds them gone
+		_ = syscall.Kill(pid, syscall.SIGKILL) // they are no longer below it, and may be paused
 		for syscall.Kill(pid, 0) == nil {
 			<-time.After(time.Millisecond)
 		}
