@@ -20,9 +20,14 @@ func (g *gatewayProcess) openDirectory() {
 	if !g.config.GeneralSettings.MasterKey.IsSet() || g.books.store == nil {
 		return // everybody may call, and nobody may make keys; or there is no database at all
 	}
-	g.directory = account.NewDirectory(context.Background(), account.DirectoryOptions{
+	o := account.DirectoryOptions{
 		Store: g.books.store, Snapshot: filepath.Join(g.dataDir(), "outcrop-keys.json"), MaxAge: g.config.GeneralSettings.KeySnapshotMaxAge, Logger: g.logger,
-	})
+	}
+	if g.replicas != nil {
+		g.changes = g.replicas.Invalidations(g.logger)
+		o.Invalidations = g.changes
+	}
+	g.directory = account.NewDirectory(context.Background(), o)
 }
 
 // guard tells the server who may call, and what.

@@ -13,9 +13,10 @@ import (
 	"github.com/outcrop-ai/outcrop/test/servers"
 )
 
-// generate makes a key at a gateway.
+// generate makes a key at a gateway, once its database is there.
 func generate(t *testing.T, url, master, body string) string {
 	t.Helper()
+	within(t, url+"/health/readiness", master, `"db":"connected"`)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/key/generate", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,9 @@ func (g *gatewayProcess) leaveReplicas() error {
 	if g.silence != nil {
 		g.silence()
 	}
+	if g.changes != nil {
+		g.changes.Close()
+	}
 	if g.replicas == nil {
 		return nil
 	}

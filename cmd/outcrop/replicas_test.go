@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/test/servers"
 )
 
@@ -94,6 +98,38 @@ func TestReplicas(t *testing.T) {
 	if text := a.err.text() + b.err.text(); strings.Contains(text, shared.URL) {
 		t.Errorf("where the server is may hold a password: %s", text)
 	}
+}
+
+// TestChangesOfKeysAreTold: a running gateway says on the replicas' channel that keys have changed, and says no key.
+func TestChangesOfKeysAreTold(t *testing.T) {
+	shared := servers.StartValkey(t)
+	o, err := redis.ParseURL(shared.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	defer client.Close()
+	channels := client.PSubscribe(t.Context(), "*")
+	defer channels.Close()
+	if _, err := channels.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const master = "sk-replicas-0123456789abcdef"
+	p, url := running(t, map[string]string{"REDIS_URL": shared.URL}, "--config", write(t, serveConfig(simulated(t), master, "")), "--host", "127.0.0.1")
+	key := generate(t, url, master, `{"key_alias":"ci"}`)
+	m, err := channels.ReceiveMessage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{key, account.HashKey(secret.New(key)), "ci", master} {
+		if strings.Contains(m.Payload, word) {
+			t.Errorf("a message tells %s: %s", word, m)
+		}
+	}
+	if m.Channel != "outcrop:0:changed" {
+		t.Errorf("%s", m)
+	}
+	p.end(t)
 }
 
 func TestAnAddressOfReplicasThatIsNone(t *testing.T) {

@@ -178,8 +178,9 @@ type gatewayProcess struct {
 	metrics   *metrics.Metrics
 	engine    *engine.Engine
 	// replicas are the other gateways, nil if this one is alone; silence ends the talk with them, rest the counting of limits.
-	// answers are where answers are kept that replicas share.
+	// changes are what they tell each other of changes of keys, answers where answers are kept that replicas share.
 	replicas *valkey.Replicas
+	changes  *valkey.Invalidations
 	answers  *valkey.Replicas
 	silence  func()
 	rest     func()

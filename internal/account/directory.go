@@ -19,6 +19,8 @@ type DirectoryOptions struct {
 	MaxAge time.Duration
 	// Poll is the time between two looks at the store's changes. Default: 500 ms.
 	Poll time.Duration
+	// Invalidations are the other gateways' word that there is something to look at before that. Default: there is none.
+	Invalidations Invalidations
 	// Logger gets a line when the store is lost or found again. Default: none.
 	Logger *slog.Logger
 }
@@ -29,8 +31,8 @@ const (
 	// storePatience bounds one look at the changes, loadPatience the reading of everything.
 	storePatience = 2 * time.Second
 	loadPatience  = time.Minute
-	// catchUpGap is the least time between two looks that were asked for by unknown keys, catchUpPatience how long a request
-	// waits for one.
+	// catchUpGap is the least time between two looks that were asked for by unknown keys, or by other gateways;
+	// catchUpPatience is how long a request waits for one.
 	catchUpGap      = 50 * time.Millisecond
 	catchUpPatience = 1500 * time.Millisecond
 	// firstPatience bounds how long a start waits for the store.
@@ -38,8 +40,8 @@ const (
 )
 
 // Directory knows every key, team, user, budget, … of a store, and follows its changes: no request waits for a database.
-// Reading takes no lock. What is put or deleted here acts at once, what others put or delete within a second. It is safe for
-// concurrent use and must be closed.
+// Reading takes no lock. What is put or deleted here acts at once, what others put or delete when they say so, and within a
+// second if nobody says anything. It is safe for concurrent use and must be closed.
 type Directory struct {
 	o      DirectoryOptions
 	tables map[EntityKind]*table
@@ -114,6 +116,10 @@ func (d *Directory) run(ctx context.Context) {
 	defer close(d.done)
 	ticker := time.NewTicker(d.o.Poll)
 	defer ticker.Stop()
+	var announced <-chan struct{}
+	if d.o.Invalidations != nil {
+		announced = d.o.Invalidations.Announced()
+	}
 	var last time.Time
 	for {
 		asked := false
@@ -122,6 +128,8 @@ func (d *Directory) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		case <-d.wake:
+			asked = true
+		case <-announced:
 			asked = true
 		}
 		if gap := catchUpGap - time.Since(last); asked && gap > 0 && !pause(ctx, gap) {
@@ -284,7 +292,15 @@ func (d *Directory) Put(ctx context.Context, list ...Entity) ([]Entity, error) {
 		return nil, err
 	}
 	d.apply(stored)
+	d.announce()
 	return stored, nil
+}
+
+// announce tells the other gateways that there is something to look at.
+func (d *Directory) announce() {
+	if d.o.Invalidations != nil {
+		d.o.Invalidations.Announce()
+	}
 }
 
 // Delete removes entities as [EntityStore.Delete] does. They are gone at once.
@@ -300,6 +316,9 @@ func (d *Directory) Delete(ctx context.Context, kind EntityKind, ids ...string) 
 		list[i] = Entity{Kind: kind, ID: id}
 	}
 	d.apply(list)
+	if len(gone) > 0 {
+		d.announce()
+	}
 	return gone, nil
 }
 

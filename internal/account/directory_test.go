@@ -305,6 +305,55 @@ func TestOthersChangesActWithinAPoll(t *testing.T) {
 	}
 }
 
+// word is what the gateways of a test tell each other.
+type word struct{ told, heard chan struct{} }
+
+func (w word) Announce()                  { w.told <- struct{}{} }
+func (w word) Announced() <-chan struct{} { return w.heard }
+
+func TestChangesAreToldAndHeard(t *testing.T) {
+	s := newFakeStore()
+	e := s.put(t, EntityKey, hash(made(0)), Key{}, nil)
+	w := word{told: make(chan struct{}, 1), heard: make(chan struct{}, 1)}
+	o := newOffice(t, s, func(d *DirectoryOptions, _ *KeyOptions) { d.Poll, d.Invalidations = time.Hour, w })
+	o.wants(made(0), 200, "")
+	wantsTold := func(want int) {
+		t.Helper()
+		if got := len(w.told); got != want {
+			t.Errorf("%d are told, want %d", got, want)
+		}
+		for len(w.told) > 0 {
+			<-w.told
+		}
+	}
+	wantsTold(0)
+	stored, err := o.dir.Put(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantsTold(1)
+	if _, err := o.dir.Put(t.Context(), e); !errors.Is(err, ErrConflict) {
+		t.Error(err)
+	}
+	if _, err := o.dir.Delete(t.Context(), EntityKey, "nobody"); err != nil {
+		t.Error(err)
+	}
+	wantsTold(0) // of what has not changed
+	s.put(t, EntityKey, hash(made(0)), Key{Blocked: true}, nil)
+	o.wants(made(0), 200, "") // nobody has said anything
+	w.heard <- struct{}{}
+	for failed := (*llm.Error)(nil); failed == nil; {
+		if t.Context().Err() != nil {
+			t.Fatal("the block did not act")
+		}
+		_, failed = o.ask(made(0))
+	}
+	if _, err := o.dir.Delete(t.Context(), EntityKey, stored[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	wantsTold(1)
+}
+
 func TestRegeneratedKeysInTheirGrace(t *testing.T) {
 	s := newFakeStore()
 	s.put(t, EntityKey, hash(made(1)), Key{Replaces: hash(made(0))}, func(e *Entity) { e.Alias = "ci" })

@@ -65,6 +65,16 @@ type EntityStore interface {
 	ResetSpent(ctx context.Context, counters []Charge, to []Amount) error
 }
 
+// Invalidations are how the gateways that share a store tell each other that entities have changed, so that nobody has to wait
+// for the next look at the store. They carry no entity: the store is what is true, and it is looked at from time to time in any
+// case, so whatever is not told costs no more than that time.
+type Invalidations interface {
+	// Announce tells the others. It waits for nobody.
+	Announce()
+	// Announced has something to read after another one has announced a change, or when that may have gone unheard.
+	Announced() <-chan struct{}
+}
+
 // Charge names one counter of spend that calls are charged to: what an owner has spent in one of its budget's periods.
 // A record lists those of its call; a store adds the call's cost to each of them in the transaction that writes the
 // record's row, and only if the row was not there before: so they are never counted twice and never differ from the rows.

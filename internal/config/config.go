@@ -591,9 +591,9 @@ type GeneralSettings struct {
 	SpendRetention time.Duration `yaml:"maximum_spend_logs_retention_period" check:"not-negative"`
 	// SpendRetentionInterval is how often rows that are too old are removed. Default: 1 day.
 	SpendRetentionInterval time.Duration `yaml:"maximum_spend_logs_retention_interval" check:"positive"`
-	// CoordinationRedis is the Valkey or Redis server through which several replicas of the gateway share what they know of
-	// deployments: use of quotas, and which are left alone. Default: the variables REDIS_URL, or REDIS_HOST, REDIS_PORT and
-	// REDIS_PASSWORD; else none, and each replica decides by itself.
+	// CoordinationRedis is the Valkey or Redis server through which several replicas of the gateway share the counters of limits
+	// and budgets, what they know of deployments (use of quotas, and which are left alone), and that keys have changed. Default:
+	// the variables REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD; else none, and each replica decides by itself.
 	CoordinationRedis Redis `yaml:"coordination_redis"`
 	// AllowedIPs are the addresses and networks that may call; others get 403. Default: all.
 	AllowedIPs []string `yaml:"allowed_ips" check:"networks"`

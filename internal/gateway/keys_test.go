@@ -33,11 +33,15 @@ func onBoth(t *testing.T, f func(t *testing.T, store *relational.Store)) {
 
 // newKeyRig starts a gateway whose keys are in a store. extra is YAML that follows the deployments; general are further lines
 // of general_settings.
-func newKeyRig(t *testing.T, store *relational.Store, extra, general string) *keyRig {
+func newKeyRig(t *testing.T, store *relational.Store, extra, general string, change ...func(*account.DirectoryOptions)) *keyRig {
 	t.Helper()
 	bedrock, url := upstream(t, sim.Options{})
 	yaml := simConfig(url, "") + moreModels(url) + withKey + general + extra
-	directory := account.NewDirectory(t.Context(), account.DirectoryOptions{Store: store, Poll: 20 * time.Millisecond})
+	options := account.DirectoryOptions{Store: store, Poll: 20 * time.Millisecond}
+	for _, c := range change {
+		c(&options)
+	}
+	directory := account.NewDirectory(t.Context(), options)
 	g := &keyRig{bedrock: bedrock, store: store, directory: directory}
 	c, problems := config.Parse("config.yaml", []byte(yaml), noEnv)
 	if config.HasErrors(problems) {

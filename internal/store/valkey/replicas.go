@@ -2,7 +2,8 @@
 //
 // Nothing here stands in the way of a call: replicas speak with each other once a second, and when they cannot, each goes
 // on by itself. What is written has the name of its replica and an end, so that nothing counts twice, and what a replica
-// that is gone has left behind is forgotten. Start reading at [Replicas.Exchange].
+// that is gone has left behind is forgotten. That keys have changed is said at once, and found without that word, too:
+// [Invalidations]. Start reading at [Replicas.Exchange].
 package valkey
 
 import (
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/outcrop-ai/outcrop/internal/router"
 )
@@ -56,6 +58,7 @@ func Open(o Options) (*Replicas, error) {
 	if o.Prefix == "" {
 		o.Prefix = "outcrop"
 	}
+	logging.Disable() // it would print past the gateway's log, in a form of its own: errors come back all the same
 	return &Replicas{client: redis.NewClient(parsed), prefix: o.Prefix, self: rand.Text(), now: time.Now}, nil
 }
 
