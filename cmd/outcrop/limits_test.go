@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/secret"
 	"github.com/outcrop-ai/outcrop/test/databases"
 	"github.com/outcrop-ai/outcrop/test/servers"
 )
@@ -116,6 +118,12 @@ func TestTwoGatewaysKeepOneLimit(t *testing.T) {
 		got := burst(200, poor, first, second)
 		if got[http.StatusOK] == 0 || got[http.StatusOK]+got[http.StatusUnprocessableEntity]+got[http.StatusTooManyRequests] != 200 {
 			t.Errorf("of 200 requests %v", got)
+		}
+		// To the last row: what was spent is over the budget by less than one request.
+		hash := account.HashKey(secret.New(poor))
+		d.Becomes(t, `SELECT count(*) FROM spend_logs WHERE api_key = '`+hash+`'`, "200")
+		if over := d.Value(t, `SELECT CASE WHEN sum(spend_pico) < 100000000 + max(spend_pico) THEN 'no' ELSE 'yes' END FROM spend_logs WHERE api_key = '`+hash+`'`); over != "no" {
+			t.Errorf("the budget is overrun: %s", d.Value(t, `SELECT sum(spend_pico) || ' of 100000000, at most ' || max(spend_pico) FROM spend_logs WHERE api_key = '`+hash+`'`))
 		}
 		shared.Stop()
 		other := generate(t, first, master, `{"rpm_limit":100}`)

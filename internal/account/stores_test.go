@@ -30,7 +30,9 @@ type gatewayOn struct {
 }
 
 func newGatewayOn(t *testing.T, store *relational.Store, o account.LimitOptions, now *atomic.Pointer[time.Time]) *gatewayOn {
-	o.Counters = account.NewLocalCounters(store)
+	if o.Counters == nil {
+		o.Counters = account.NewLocalCounters(store)
+	}
 	g := &gatewayOn{t: t, limits: account.NewLimits(account.WithClock(o, func() time.Time { return *now.Load() })), ledger: account.NewLedger(store, account.LedgerOptions{Delay: time.Millisecond})}
 	t.Cleanup(func() {
 		if err := g.ledger.Close(context.Background()); err != nil {
@@ -120,6 +122,34 @@ func TestBudgetsEndAtTheBorderOfTheirZonesCalendar(t *testing.T) {
 			if failed := newGatewayOn(t, store, account.LimitOptions{Zone: zone}, &clock).spend(caller, border, 1); failed == nil {
 				t.Errorf("%+v: what was spent in the new period is not in the database", c)
 			}
+		}
+	})
+}
+
+// TestGatewaysThatShareADatabaseKnowWhatTheOthersSpend: without a Valkey, when they read it again.
+func TestGatewaysThatShareADatabaseKnowWhatTheOthersSpend(t *testing.T) {
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+		var clock atomic.Pointer[time.Time]
+		clock.Store(&now)
+		budget := account.USD(1)
+		caller := &account.Caller{Owners: []account.Owner{{Scope: "key", ID: "k", Label: "Key=ci", Terms: &account.Terms{MaxBudget: &budget, BudgetDuration: "1d"}}}}
+		store := d.Open(t)
+		counters := account.NewLocalCounters(store)
+		one, two := newGatewayOn(t, d.Open(t), account.LimitOptions{}, &clock), newGatewayOn(t, store, account.LimitOptions{Counters: counters}, &clock)
+		for _, g := range []*gatewayOn{one, two} { // each knows the key
+			if failed := g.spend(caller, now, 1); failed != nil {
+				t.Fatal(failed)
+			}
+		}
+		if failed := one.spend(caller, now, budget); failed != nil {
+			t.Fatal(failed)
+		}
+		if err := counters.Refresh(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		if failed := two.spend(caller, now, 1); failed == nil || failed.Status() != http.StatusUnprocessableEntity {
+			t.Errorf("what another gateway has spent does not count: %v", failed)
 		}
 	})
 }

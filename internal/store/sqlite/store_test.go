@@ -94,34 +94,6 @@ func equal[T comparable](t *testing.T, got, want T) {
 	}
 }
 
-func TestColumnsThatPeopleRead(t *testing.T) {
-	s := open(t, t.TempDir())
-	appendRows(t, s, storetest.FullRecord(), account.Record{CallID: "bare", Start: time.UnixMicro(5), End: time.UnixMicro(5)})
-	f := func(id, column, want string) {
-		t.Helper()
-		equal(t, column+" "+one(t, s, "SELECT "+column+" FROM spend_logs WHERE litellm_call_id = '"+id+"'"), column+" "+want)
-	}
-	f("call", "spend_pico", "46350000001")
-	f("call", "spend", "0.046350000001")
-	f("call", "prompt_tokens", "10000")
-	f("call", "total_tokens", "10500")
-	f("call", "status", "failure")
-	f("call", "request_duration_ms", "1500")
-	f("call", "startTime", "1785585600123456")
-	f("call", "completionStartTime", "1785585600373456")
-	f("call", "api_key", account.MasterKeyHash)
-	f("call", "model_id", "d1")
-	f("call", "model_group", "group")
-	f("call", "request_tags", `["a","b\""]`)
-	f("call", "custom_llm_provider", "bedrock")
-	f("bare", "spend_pico", "NULL")
-	f("bare", "spend", "NULL")
-	f("bare", "status", "success")
-	f("bare", "usage_source", "none")
-	f("bare", "completionStartTime", "NULL")
-	f("bare", "request_tags", "NULL")
-}
-
 func TestReopen(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "with space & ?a=b#c%20é")
 	if err := os.Mkdir(directory, 0o700); err != nil {
