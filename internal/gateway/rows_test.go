@@ -15,6 +15,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/cache"
 	"github.com/outcrop-ai/outcrop/internal/store/relational"
+	"github.com/outcrop-ai/outcrop/test/databases"
 )
 
 // storedRow is a row of /spend/logs, as far as these tests look.
@@ -293,5 +294,44 @@ func TestAResponseIsItsKeysAlone(t *testing.T) {
 		later.as(own, 200, http.MethodPost, "/v1/responses", `{"model":"claude","input":"Go on","previous_response_id":"`+id+`"}`)
 		later.as(own, 200, http.MethodDelete, "/v1/responses/"+id, "")
 		g.as(own, 404, http.MethodGet, "/v1/responses/"+id, "")
+	})
+}
+
+// TestTokensOfCachesAreBookedByTheirPrice: what is read from a cache, and written to it for five minutes and for an hour, is
+// counted and paid for apart, translated and passed through, and the row has each.
+func TestTokensOfCachesAreBookedByTheirPrice(t *testing.T) {
+	const usage = `"usage":{"inputTokens":100,"outputTokens":50,"totalTokens":1150,"cacheReadInputTokens":400,"cacheWriteInputTokens":600,"cacheDetails":[{"ttl":"1h","inputTokens":200},{"ttl":"5m","inputTokens":400}]}`
+	b := newBedrocks(t, map[string]func(http.ResponseWriter, string){"a": func(w http.ResponseWriter, body string) {
+		if strings.Contains(body, "stream it") {
+			w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+			writeFrames(t, w, "messageStart {\"role\":\"assistant\"}\ncontentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"ok\"}}\ncontentBlockStop {\"contentBlockIndex\":0}\nmessageStop {\"stopReason\":\"end_turn\"}\nmetadata {"+usage+"}\n")
+			return
+		}
+		_, _ = fmt.Fprint(w, `{"output":{"message":{"role":"assistant","content":[{"text":"ok"}]}},"stopReason":"end_turn",`+usage+`}`)
+	}})
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		g := newRigOn(t, d.Open(t), routes(b.url, "", "claude a model: bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0, input_cost_per_token: 0.000001, output_cost_per_token: 0.00001, cache_read_input_token_cost: 0.0000001, cache_creation_input_token_cost: 0.00000125, cache_creation_input_token_cost_above_1hr: 0.000002"), nil)
+		calls := []struct{ id, path, body string }{
+			{"call-whole", "/v1/chat/completions", `{"model":"claude","messages":[{"role":"user","content":"Hi"}]}`},
+			{"call-stream", "/v1/chat/completions", `{"model":"claude","stream":true,"messages":[{"role":"user","content":"stream it"}]}`},
+			{"call-native", "/bedrock/model/claude/converse", `{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}`},
+			{"call-native-stream", "/bedrock/model/claude/converse-stream", `{"messages":[{"role":"user","content":[{"text":"stream it"}]}]}`},
+		}
+		for _, c := range calls {
+			h := bearer(testKey)
+			h.Set("X-Litellm-Call-Id", c.id)
+			if resp, text := g.send(http.MethodPost, c.path, c.body, h); resp.StatusCode != http.StatusOK {
+				t.Errorf("%s: %d %s", c.id, resp.StatusCode, text)
+			}
+			g.books.next(t)
+		}
+		g.books.written(t)
+		for _, c := range calls {
+			got := d.Value(t, `SELECT input_tokens || ' ' || cache_read_tokens || ' ' || cache_write_5m_tokens || ' ' || cache_write_1h_tokens || ' ' || completion_tokens || ' ' || prompt_tokens || ' ' || total_tokens || ' ' || spend_pico FROM spend_logs WHERE litellm_call_id = '`+c.id+`'`)
+			// 100 × 1 + 400 × 0.1 + 400 × 1.25 + 200 × 2 + 50 × 10 millionths of a dollar.
+			if want := "100 400 400 200 50 1100 1150 1540000000"; got != want {
+				t.Errorf("%s: the row has %s, want %s", c.id, got, want)
+			}
+		}
 	})
 }

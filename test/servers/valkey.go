@@ -1,4 +1,5 @@
-// Package servers starts servers for tests, each for one test and gone with it: scripts/setup.sh servers installs them.
+// Package servers starts servers for tests, each for one test and gone with it, but for the Postgres that the tests of a
+// package may share: scripts/setup.sh servers installs them.
 package servers
 
 import (
