@@ -23,7 +23,7 @@ func TestBodiesAreKeptWhereTheConfigurationSaysSo(t *testing.T) {
 		body := func(stream, content string) string {
 			return `{"model":"m","temperature":0.5,"metadata":{"api_key":"` + canary + `"},"stream":` + stream + `,"messages":[{"role":"user","content":` + content + `}]}`
 		}
-		p, address := running(t, on(d, map[string]string{"MAX_STRING_LENGTH_PROMPT_IN_DB": "400"}), "--config", write(t, config+"  store_prompts_in_spend_logs: true\n"), "--host", "127.0.0.1")
+		p, address := runningOn(t, d, map[string]string{"MAX_STRING_LENGTH_PROMPT_IN_DB": "400"}, "--config", write(t, config+"  store_prompts_in_spend_logs: true\n"), "--host", "127.0.0.1")
 		type row struct {
 			Messages []struct{ Content any }
 			Response struct {
@@ -73,7 +73,7 @@ func TestBodiesAreKeptWhereTheConfigurationSaysSo(t *testing.T) {
 		if d.Name == "postgres" {
 			none = databases.Postgres(t)
 		}
-		p, address = running(t, on(none, nil), "--config", write(t, config), "--host", "127.0.0.1")
+		p, address = runningOn(t, none, nil, "--config", write(t, config), "--host", "127.0.0.1")
 		if status, text := post(t, address, key, body("false", `"Hello!"`)); status != 200 {
 			t.Fatalf("%d %s", status, text)
 		}

@@ -297,7 +297,7 @@ func TestShutdownLetsStreamsFinish(t *testing.T) {
 		}
 		t.Cleanup(bedrock.Close)
 		const key, streams = "sk-5c1e9b7d20a84f36", 100
-		p, url := running(t, on(d, nil), "--config", write(t, serveConfig(upstream, key, "")), "--host", "127.0.0.1")
+		p, url := runningOn(t, d, nil, "--config", write(t, serveConfig(upstream, key, "")), "--host", "127.0.0.1")
 		var begun, ended sync.WaitGroup
 		begun.Add(streams)
 		for range streams {
@@ -392,7 +392,7 @@ func TestNoSecretInAnySink(t *testing.T) {
 		if d.Name == "sqlite" {
 			dir = filepath.Dir(d.Path())
 		}
-		p, url := running(t, on(d, nil), "--config", path, "--host", "127.0.0.1", "--data-dir", dir, "--detailed_debug")
+		p, url := runningOn(t, d, nil, "--config", path, "--host", "127.0.0.1", "--data-dir", dir, "--detailed_debug")
 		var seen strings.Builder
 		for _, model := range []string{"keys", "wrong", "bearer", "header", "web", "nope"} {
 			for _, body := range []string{`"messages":[{"role":"user","content":"hi"}]`, `"stream":true,"messages":[{"role":"user","content":"[[fault:throttle]]"}]`, `"messages":7`} {

@@ -67,7 +67,7 @@ func outage(t *testing.T, d databases.Database, hangs bool, away func() (back fu
 	t.Helper()
 	folder := t.TempDir()
 	config := write(t, serveConfig(simulated(t), outageKey, ""))
-	p, url := running(t, on(d, nil), "--config", config, "--host", "127.0.0.1", "--data-dir", folder)
+	p, url := runningOn(t, d, nil, "--config", config, "--host", "127.0.0.1", "--data-dir", folder)
 	answered := becomes(t, url, outageKey, 200)
 	known := generate(t, url, outageKey, `{"max_budget":1000,"rpm_limit":100000}`)
 	answered += becomes(t, url, known, 200)

@@ -31,6 +31,14 @@ func running(t *testing.T, vars map[string]string, args ...string) (*process, st
 	return nil, ""
 }
 
+// runningOn starts a gateway on a database and returns its address once the database is there.
+func runningOn(t *testing.T, d databases.Database, vars map[string]string, args ...string) (*process, string) {
+	t.Helper()
+	p, address := running(t, on(d, vars), args...)
+	within(t, address+"/health/readiness", "", `"db":"connected"`)
+	return p, address
+}
+
 // end stops a gateway, which must end well.
 func (p *process) end(t *testing.T) {
 	t.Helper()
@@ -312,7 +320,7 @@ func TestWhatOutlastsTheGracePeriodIsEndedAndBooked(t *testing.T) {
 	databases.Each(t, func(t *testing.T, d databases.Database) {
 		const key = "sk-5c1e9b7d20a84f36"
 		config := serveConfig(simulated(t), key, "") + "  graceful_shutdown_timeout: 0.05\n"
-		p, address := running(t, on(d, nil), "--config", write(t, config), "--host", "127.0.0.1")
+		p, address := runningOn(t, d, nil, "--config", write(t, config), "--host", "127.0.0.1")
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/v1/chat/completions",
 			strings.NewReader(`{"model":"m","stream":true,"messages":[{"role":"user","content":"[[fault:stall-stream;after=3]]"}]}`))
 		if err != nil {
