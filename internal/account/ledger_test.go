@@ -337,7 +337,11 @@ func TestADiskThatRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	inBubble(t, func(t *testing.T) {
-		sink := &book{}
+		all := make(chan struct{}) // closed when all have come: a batch that is full is written at once
+		sink := &book{hook: func(context.Context, int) error {
+			<-all
+			return nil
+		}}
 		l := NewLedger(sink, LedgerOptions{Log: log, Capacity: 2, Batch: 100})
 		equal(t, l.Refusal(), nil) // nobody has tried
 		add(l, "a", "b", "lost")
@@ -345,6 +349,7 @@ func TestADiskThatRefuses(t *testing.T) {
 			t.Error("calls are not refused")
 		}
 		equal(t, l.Stats().Dropped, 1)
+		close(all)
 		time.Sleep(time.Minute)
 		equal(t, sink.String(), "[2] a,b")
 		if l.Refusal() == nil {
