@@ -87,63 +87,65 @@ func TestBodiesAreKeptWhereTheConfigurationSaysSo(t *testing.T) {
 // TestBodiesOfAWSsOwnAPIAreKept keeps what is said in AWS's own words, whole and streamed, and what images were asked for, in the
 // database and in a callback's file; credentials are in neither, and neither are images.
 func TestBodiesOfAWSsOwnAPIAreKept(t *testing.T) {
-	const key, canary = "sk-5c1e9b7d20a84f36", "c4n4ry5ecret"
-	dir := t.TempDir()
-	upstream := simulated(t)
-	paint := fmt.Sprintf(`  - model_name: paint
+	databases.Each(t, func(t *testing.T, d databases.Database) {
+		const key, canary = "sk-5c1e9b7d20a84f36", "c4n4ry5ecret"
+		dir := t.TempDir()
+		upstream := simulated(t)
+		paint := fmt.Sprintf(`  - model_name: paint
     litellm_params: {model: bedrock/amazon.nova-canvas-v1:0, aws_access_key_id: %s, aws_secret_access_key: %s, aws_region_name: us-east-1, aws_bedrock_runtime_endpoint: %s}
 `, sim.AccessKeyID, sim.SecretAccessKey, upstream)
-	config := serveConfig(upstream, key, paint) + "  store_prompts_in_spend_logs: true\nlitellm_settings: {callbacks: [file]}\n"
-	p, address := running(t, nil, "--config", write(t, config), "--host", "127.0.0.1", "--data-dir", dir)
-	ask := func(path, body string, wants ...string) {
-		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+key)
-		r.Header.Set("Content-Type", "application/json")
-		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		answer, err := io.ReadAll(resp.Body)
-		id := resp.Header.Get("X-Litellm-Call-Id")
-		if err != nil || resp.StatusCode != http.StatusOK || id == "" {
-			t.Fatalf("%s: %d %v %.300s", path, resp.StatusCode, err, answer)
-		}
-		within(t, address+"/spend/logs?request_id="+id, key, wants[0])
-		_, text := fetch(t, address+"/spend/logs?request_id="+id, key)
-		for _, want := range wants {
-			if !strings.Contains(text, want) {
-				t.Errorf("%s: %s is not in %s", path, want, text)
+		config := serveConfig(upstream, key, paint) + "  store_prompts_in_spend_logs: true\nlitellm_settings: {callbacks: [file]}\n"
+		p, address := runningOn(t, d, nil, "--config", write(t, config), "--host", "127.0.0.1", "--data-dir", dir)
+		ask := func(path, body string, wants ...string) {
+			t.Helper()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+key)
+			r.Header.Set("Content-Type", "application/json")
+			resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			answer, err := io.ReadAll(resp.Body)
+			id := resp.Header.Get("X-Litellm-Call-Id")
+			if err != nil || resp.StatusCode != http.StatusOK || id == "" {
+				t.Fatalf("%s: %d %v %.300s", path, resp.StatusCode, err, answer)
+			}
+			within(t, address+"/spend/logs?request_id="+id, key, wants[0])
+			_, text := fetch(t, address+"/spend/logs?request_id="+id, key)
+			for _, want := range wants {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: %s is not in %s", path, want, text)
+				}
+			}
+			if strings.Contains(text, canary) || len(text) > 20_000 {
+				t.Errorf("a secret or an image is kept: %.3000s", text)
 			}
 		}
-		if strings.Contains(text, canary) || len(text) > 20_000 {
-			t.Errorf("a secret or an image is kept: %.3000s", text)
+		const hello = `{"messages":[{"role":"user","content":[{"text":"Hello!"}]}],"inferenceConfig":{"maxTokens":500},"requestMetadata":{"token":"` + canary + `"}}`
+		const request, said = `"proxy_server_request":{"messages":[{"role":"user","content":[{"text":"Hello!"}]}],"inferenceConfig":{"maxTokens":500}`, `"messages":[{"role":"user","content":[{"text":"Hello!"}]}],"response":{`
+		ask("/bedrock/model/m/converse", hello, request, said, `"content":[{"text":"You said: Hello!"`)
+		ask("/bedrock/model/m/converse-stream", hello, request, said, `"content":[{"text":"You said: Hello!"`)
+		ask("/model/m/invoke", `{"schemaVersion":"messages-v1","messages":[{"role":"user","content":[{"text":"Hello!"}]}]}`, `"proxy_server_request":{"schemaVersion":"messages-v1"`, "You said: Hello!")
+		ask("/model/m/invoke-with-response-stream", `{"schemaVersion":"messages-v1","messages":[{"role":"user","content":[{"text":"Hello!"}]}]}`, `"proxy_server_request":{"schemaVersion":"messages-v1"`, "You said: Hello!")
+		ask("/v1/images/generations", `{"model":"paint","prompt":"a hill"}`, `"messages":"a hill"`, `characters of base64 left out)"`)
+		p.end(t)
+		data, err := os.ReadFile(filepath.Join(dir, "calls.jsonl"))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	const hello = `{"messages":[{"role":"user","content":[{"text":"Hello!"}]}],"inferenceConfig":{"maxTokens":500},"requestMetadata":{"token":"` + canary + `"}}`
-	const request, said = `"proxy_server_request":{"messages":[{"role":"user","content":[{"text":"Hello!"}]}],"inferenceConfig":{"maxTokens":500}`, `"messages":[{"role":"user","content":[{"text":"Hello!"}]}],"response":{`
-	ask("/bedrock/model/m/converse", hello, request, said, `"content":[{"text":"You said: Hello!"`)
-	ask("/bedrock/model/m/converse-stream", hello, request, said, `"content":[{"text":"You said: Hello!"`)
-	ask("/model/m/invoke", `{"schemaVersion":"messages-v1","messages":[{"role":"user","content":[{"text":"Hello!"}]}]}`, `"proxy_server_request":{"schemaVersion":"messages-v1"`, "You said: Hello!")
-	ask("/model/m/invoke-with-response-stream", `{"schemaVersion":"messages-v1","messages":[{"role":"user","content":[{"text":"Hello!"}]}]}`, `"proxy_server_request":{"schemaVersion":"messages-v1"`, "You said: Hello!")
-	ask("/v1/images/generations", `{"model":"paint","prompt":"a hill"}`, `"messages":"a hill"`, `characters of base64 left out)"`)
-	p.end(t)
-	data, err := os.ReadFile(filepath.Join(dir, "calls.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	if len(lines) != 5 || strings.Contains(string(data), canary) || len(data) > 40_000 {
-		t.Errorf("%d calls are told of in %d bytes: %.2000s", len(lines), len(data), data)
-	}
-	for i, line := range lines[:4] {
-		var told struct{ Messages, Response json.RawMessage }
-		if err := json.Unmarshal([]byte(line), &told); err != nil || string(told.Messages) != `[{"role":"user","content":[{"text":"Hello!"}]}]` || !strings.Contains(string(told.Response), "You said: Hello!") {
-			t.Errorf("%d: %v %s", i, err, line)
+		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+		if len(lines) != 5 || strings.Contains(string(data), canary) || len(data) > 40_000 {
+			t.Errorf("%d calls are told of in %d bytes: %.2000s", len(lines), len(data), data)
 		}
-	}
+		for i, line := range lines[:4] {
+			var told struct{ Messages, Response json.RawMessage }
+			if err := json.Unmarshal([]byte(line), &told); err != nil || string(told.Messages) != `[{"role":"user","content":[{"text":"Hello!"}]}]` || !strings.Contains(string(told.Response), "You said: Hello!") {
+				t.Errorf("%d: %v %s", i, err, line)
+			}
+		}
+	})
 }
