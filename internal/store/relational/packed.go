@@ -1,6 +1,7 @@
 package relational
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -291,8 +293,7 @@ func (s *Store) insertPacked(ctx context.Context, tx *sql.Tx, records []account.
 	defer func() { err = errors.Join(err, statement.close()) }()
 	args := make([]any, 0, packedCount)
 	var ids []any
-	for i := range records {
-		r := &records[i]
+	for _, r := range inPlace(records) {
 		args = packedValues(args[:0], r, placeOf(r.Start, r.Entry))
 		id, there, err := insertAt(ctx, tx, statement, r, args)
 		if err != nil {
@@ -305,6 +306,19 @@ func (s *Store) insertPacked(ctx context.Context, tx *sql.Tx, records []account.
 		ids = appendIDs(ids, r, id)
 	}
 	return fresh, s.insertMany(ctx, tx, `INSERT INTO spend_ids (hash, id) VALUES `, 2, ids, ` ON CONFLICT DO NOTHING`)
+}
+
+// inPlace returns records in the order of their places: they come in the order in which their calls ended, and a table that
+// grows at its end has fuller pages, fewer of them changed.
+func inPlace(records []account.Record) []*account.Record {
+	list := make([]*account.Record, len(records))
+	for i := range records {
+		list[i] = &records[i]
+	}
+	slices.SortStableFunc(list, func(a, b *account.Record) int {
+		return cmp.Compare(placeOf(a.Start, a.Entry), placeOf(b.Start, b.Entry))
+	})
+	return list
 }
 
 // insertAt writes a row at its place, or at the next that is free. It returns the row's id, and whether it was there.
