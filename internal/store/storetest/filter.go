@@ -107,7 +107,7 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 	s, _ := open(t)
 	random := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // the same rows each time
 	var records []account.Record
-	for n := range 800 {
+	for n := range 400 {
 		records = append(records, randomRecord(random, n*512)) // some have the last bits of their numbers in common
 	}
 	for from := 0; from < len(records); from += 100 {
@@ -121,7 +121,7 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 			compareRows(t, s, records, &f, p)
 		}
 	}
-	compare(150)
+	compare(40)
 
 	old := noon().Add(9 * time.Second)
 	for {
@@ -132,7 +132,7 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 		}
 	}
 	records = slices.DeleteFunc(records, func(r account.Record) bool { return r.Start.Before(old) })
-	compare(150)
+	compare(40)
 	for {
 		n, err := s.Expire(t.Context(), noon().Add(time.Hour), 70)
 		ok(t, err)
@@ -141,7 +141,7 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 		}
 	}
 	records = nil
-	compare(20)
+	compare(10)
 }
 
 func compareRows(t *testing.T, s *relational.Store, records []account.Record, f *account.RowFilter, p account.RowPage) {
