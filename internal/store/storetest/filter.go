@@ -107,11 +107,11 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 	s, _ := open(t)
 	random := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // the same rows each time
 	var records []account.Record
-	for n := range 400 {
+	for n := range 250 {
 		records = append(records, randomRecord(random, n*512)) // some have the last bits of their numbers in common
 	}
-	for from := 0; from < len(records); from += 100 {
-		appendRows(t, s, records[max(from-50, 0):from+100]...) // the log may hand in a row again
+	for from := 0; from < len(records); from += 50 {
+		appendRows(t, s, records[max(from-25, 0):from+50]...) // the log may hand in a row again
 	}
 	compare := func(filters int) {
 		t.Helper()
@@ -121,7 +121,7 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 			compareRows(t, s, records, &f, p)
 		}
 	}
-	compare(40)
+	compare(25)
 
 	old := noon().Add(9 * time.Second)
 	for {
@@ -132,7 +132,7 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 		}
 	}
 	records = slices.DeleteFunc(records, func(r account.Record) bool { return r.Start.Before(old) })
-	compare(40)
+	compare(25)
 	for {
 		n, err := s.Expire(t.Context(), noon().Add(time.Hour), 70)
 		ok(t, err)
@@ -141,7 +141,7 @@ func rowsAreThoseOfTheFilter(t *testing.T, open Open) {
 		}
 	}
 	records = nil
-	compare(10)
+	compare(5)
 }
 
 func compareRows(t *testing.T, s *relational.Store, records []account.Record, f *account.RowFilter, p account.RowPage) {
