@@ -255,6 +255,23 @@ func (l *LocalCounters) load(ctx context.Context, second int64, charges []Charge
 	}
 }
 
+// Load reads what was spent on those of the counters that nobody has asked for yet, all of them at once.
+func (l *LocalCounters) Load(ctx context.Context, counters []Charge) {
+	if l.store == nil {
+		return
+	}
+	now := time.Now().Unix()
+	var unknown []Charge
+	for _, charge := range counters {
+		c := l.locked(counterKey{Money, charge}, now)
+		if !c.loaded {
+			unknown = append(unknown, charge)
+		}
+		c.mu.Unlock()
+	}
+	l.load(ctx, now, unknown)
+}
+
 // Take takes claims, or none.
 func (l *LocalCounters) Take(ctx context.Context, now time.Time, claims []Claim) (Taken, error) {
 	second := now.Unix()

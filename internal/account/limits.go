@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -268,7 +269,11 @@ func (l *Lease) owner(o *Owner, ask *Ask, now time.Time) {
 		}
 	}
 	l.charges = append(l.charges, Charge{o.Scope, o.ID, 0})
-	if t.MaxBudget != nil || t.BudgetDuration != "" {
+	switch {
+	case t.MaxBudget == nil && t.SoftBudget != nil: // nothing is refused, but what is spent must be known
+		unbounded := Amount(math.MaxInt64)
+		budget(o.Scope, o.ID, t.BudgetDuration, &unbounded)
+	case t.MaxBudget != nil || t.BudgetDuration != "":
 		budget(o.Scope, o.ID, t.BudgetDuration, t.MaxBudget)
 	}
 	for i := range t.Windows {
@@ -419,7 +424,7 @@ func (l *Limits) refuse(lease *Lease, taken *Taken, now time.Time) *llm.Error {
 	case Money:
 		if !taken.Spent {
 			return &llm.Error{
-				Kind: llm.KindRateLimit, Type: typeRateLimit, Code: "budget_reserved", RetryAfter: time.Second,
+				Kind: llm.KindRateLimit, Type: typeRateLimit, Code: CodeReserved, RetryAfter: time.Second,
 				Message: "What is left of the budget may be needed by requests under way. " + label + " Max budget: " + Amount(claim.Limit).String(),
 			}
 		}
@@ -458,8 +463,10 @@ const TypeBudget = "budget_exceeded"
 
 const typeRateLimit = "rate_limit_error"
 
-// Codes of calls over a limit, by what was too much. That of requests is OpenAI's word.
+// Codes of calls over a limit, by what was too much. That of requests is OpenAI's word; CodeReserved is that of a budget of
+// which calls under way may need what is left.
 const (
+	CodeReserved = "budget_reserved"
 	CodeRequests = "rate_limit_exceeded"
 	CodeTokens   = "tokens_limit_exceeded"
 	CodeParallel = "parallel_limit_exceeded"
