@@ -99,9 +99,16 @@ func (g *gatewayProcess) openCallbacks(logger *slog.Logger) (telemetry.Watcher, 
 	g.bodies = g.longestString()
 	contents := g.bodies > 0 || slices.ContainsFunc(o.Wishes, func(w callbacks.Wish) bool { return w.Name != traces.Name }) // which tells of none
 	watch := &gateway.Watch{Contents: contents, Redact: l.TurnOffMessageLogging, IgnoreNoLog: l.GlobalDisableNoLogParam}
+	var told watchers
+	if g.callbacks.Used() {
+		told = append(told, g.callbacks)
+	}
+	if g.metrics.Watches() {
+		told = append(told, g.metrics)
+	}
 	switch {
-	case g.callbacks.Used():
-		return g.callbacks, watch
+	case len(told) > 0:
+		return told, watch
 	case g.bodies > 0: // the database wants to know what was said
 		return nil, watch
 	default:

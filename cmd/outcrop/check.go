@@ -10,6 +10,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/deployment"
 	"github.com/outcrop-ai/outcrop/internal/engine"
+	"github.com/outcrop-ai/outcrop/internal/telemetry/metrics"
 )
 
 // check is the command that says what is wrong with a configuration.
@@ -26,7 +27,7 @@ func check(args []string, s stdio, lookup env) error {
 	if path == "" {
 		return errors.New("check needs a configuration: outcrop check --config FILE")
 	}
-	c, problems := (&config.Loader{Env: lookup, KnownModel: knownModel()}).Load(path)
+	c, problems := (&config.Loader{Env: lookup, KnownModel: knownModel(), Metrics: metrics.Known()}).Load(path)
 	count := map[config.Severity]int{}
 	for _, p := range problems {
 		fmt.Fprintln(s.out, p.String())

@@ -124,7 +124,7 @@ var errReported = errors.New("the configuration has errors")
 
 // load reads the configuration. Its errors go to standard error, a line each, and end the start.
 func load(o *serveOptions, s stdio, lookup env) (*config.Config, error) {
-	loader := config.Loader{Env: lookup, KnownModel: knownModel()}
+	loader := config.Loader{Env: lookup, KnownModel: knownModel(), Metrics: metrics.Known()}
 	var c *config.Config
 	var problems []config.Problem
 	switch {
@@ -229,7 +229,10 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	}
 	g.metrics = g.newMetrics()
 	kept, refusal := g.books.recorder()
-	recorder := recorders{g.metrics}
+	var recorder recorders
+	if !g.metrics.Watches() {
+		recorder = append(recorder, g.metrics)
+	}
 	if kept != nil {
 		recorder = append(recorder, kept)
 	}

@@ -336,6 +336,34 @@ type LitellmSettings struct {
 	PrometheusLatencyBuckets []float64 `yaml:"prometheus_latency_buckets" check:"positive"`
 	// PrometheusEndUsers adds end users to the labels of metrics. Clients choose them, so there may be many. Default: false.
 	PrometheusEndUsers bool `yaml:"enable_end_user_cost_tracking_prometheus_only"`
+	// PrometheusMetrics are the only metrics of LiteLLM's names that /metrics has, in groups of {group, metrics, include_labels}.
+	// Outcrop's own stay. Default: all, with the labels that docs/observability.md names.
+	PrometheusMetrics []MetricsGroup `yaml:"prometheus_metrics_config"`
+	// PrometheusExcludeMetrics are metrics that /metrics lacks.
+	PrometheusExcludeMetrics []string `yaml:"prometheus_exclude_metrics" check:"metrics"`
+	// PrometheusExcludeLabels are labels that no metric of LiteLLM's names has.
+	PrometheusExcludeLabels []string `yaml:"prometheus_exclude_labels" check:"metric-labels"`
+	// CustomPrometheusMetadataLabels are members of the metadata of requests and keys that become labels of metrics that count
+	// calls: metadata.foo, foo.bar.
+	CustomPrometheusMetadataLabels []string `yaml:"custom_prometheus_metadata_labels"`
+	// CustomPrometheusTags are tags of requests that become labels tag_… of metrics that count calls, true or false. A * in one is
+	// any text.
+	CustomPrometheusTags []string `yaml:"custom_prometheus_tags"`
+	// PrometheusInitializeBudgets has the metrics of budgets tell of all keys, teams, users and organizations, not only of those
+	// that have called since the start. Default: false.
+	PrometheusInitializeBudgets bool `yaml:"prometheus_initialize_budget_metrics"`
+	// PrometheusStreamLabel adds the label stream to litellm_proxy_total_requests_metric. Default: false.
+	PrometheusStreamLabel bool `yaml:"prometheus_emit_stream_label"`
+	// PrometheusSequenceLabel adds the label input_sequence_length (0-1k to 64k+) to the latencies of calls. Default: false.
+	PrometheusSequenceLabel bool `yaml:"prometheus_emit_input_sequence_length_label"`
+	// PrometheusRateLimitLabels adds rate_limit_category and rate_limit_type to litellm_proxy_failed_requests_metric. Default:
+	// false.
+	PrometheusRateLimitLabels bool `yaml:"prometheus_emit_rate_limit_labels"`
+	// PrometheusCallerIdentity tells callers apart in the metrics of latencies and deployments by api_key_alias, user_email or
+	// both. Default: api_key_alias.
+	PrometheusCallerIdentity string `yaml:"prometheus_deployment_and_latency_caller_identity" check:"caller-identity"`
+	// PrometheusUserNames adds user_email and user_alias to the metrics of users' budgets. Default: false.
+	PrometheusUserNames bool `yaml:"prometheus_user_budget_label_include_email_alias"`
 	// PrometheusMaxSeries bounds the sets of labels; calls beyond are counted together. Default: 10000.
 	PrometheusMaxSeries int `yaml:"prometheus_metrics_max_series_per_metric" check:"positive"`
 	// MaxBudget is what all calls together may cost in one budget_duration, in USD. Default: no bound.
@@ -352,6 +380,16 @@ type LitellmSettings struct {
 	// DefaultEstimatedOutputTokens are the tokens of an answer that limits of tokens count while a call without max_tokens
 	// runs. Default: 4096, or the model's longest answer if that is less.
 	DefaultEstimatedOutputTokens int `yaml:"default_estimated_output_tokens" check:"not-negative"`
+}
+
+// MetricsGroup is a group of metrics for Prometheus.
+type MetricsGroup struct {
+	// Group names the group, for people.
+	Group string `yaml:"group"`
+	// Metrics are LiteLLM's names of the metrics, without _total.
+	Metrics []string `yaml:"metrics" check:"metrics"`
+	// IncludeLabels are the only labels that they have. Default: all.
+	IncludeLabels []string `yaml:"include_labels"`
 }
 
 // FileCallback says where the callback file writes.

@@ -119,7 +119,7 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		}
 		return
 	}
-	if l.routing(n, path, dst.Addr().Interface()) {
+	if l.routing(n, path, dst.Addr().Interface()) || l.telling(n, path, dst.Addr().Interface()) {
 		return
 	}
 	switch p := dst.Addr().Interface().(type) {
@@ -279,6 +279,10 @@ func (l *loader) strings(n *node, path string, dst *[]string, checks []string) {
 		l.checkNetworks(n, path)
 	case slices.Contains(checks, "routes"):
 		l.checkRoutes(n, path)
+	case slices.Contains(checks, "metrics"):
+		l.checkMetrics(n, path)
+	case slices.Contains(checks, "metric-labels"):
+		l.checkExcludedLabels(n, path)
 	}
 	if slices.Contains(checks, "callback") {
 		l.checkCallbacks(n, path)

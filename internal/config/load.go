@@ -14,6 +14,9 @@ type Loader struct {
 	// KnownModel tells whether a model without the prefix bedrock/ is one of Bedrock's. It is asked beside the shape of
 	// the id. nil: only the shape counts.
 	KnownModel func(id string) bool
+	// Metrics are the metrics that Prometheus can be told of, by LiteLLM's names, with the labels that each can have. nil: names
+	// of metrics and labels are not checked.
+	Metrics map[string][]string
 	// ReadFile reads an included file. nil: from the operating system.
 	ReadFile func(path string) ([]byte, error)
 }
@@ -88,6 +91,7 @@ func (l *loader) config(tree *node, name string, c *Config) {
 		switch f.key {
 		case "litellm_settings":
 			l.section(f.value, f.key, SectionLitellm, &c.LitellmSettings, nil)
+			l.checkMetricsLabels(f.value, &c.LitellmSettings)
 		case "router_settings":
 			l.section(f.value, f.key, SectionRouter, &c.RouterSettings, nil)
 		case "general_settings":

@@ -46,6 +46,7 @@ var documented = []struct {
 	{SectionInfo, "ModelInfo", "`model_list[].model_info`"},
 	{SectionLitellm, "LitellmSettings", "`litellm_settings`"},
 	{SectionGroups, "ModelGroupSettings", "`litellm_settings.model_group_settings`"},
+	{SectionMetrics, "MetricsGroup", "`litellm_settings.prometheus_metrics_config[]`"},
 	{SectionFile, "FileCallback", "`litellm_settings.file_callback_params`"},
 	{SectionS3, "S3Callback", "`litellm_settings.s3_callback_params`"},
 	{SectionStrategy, "RoutingStrategyArgs", "`router_settings.routing_strategy_args`"},
@@ -220,7 +221,7 @@ func typeWord(t *testing.T, e ast.Expr) string {
 			"LedgerPolicy": "`refuse` or `drop`", "LedgerSync": "`none`, `interval` or `always`",
 			"TLSVerify": "true, false or a file", "SessionTags": "list of `{Key, Value}`", "Aliases": "mapping", "Fallbacks": "list of `{group: [models]}`", "FallbackList": "list of models", "FailureCounts": "mapping", "GroupFailureCounts": "mapping", "Attribution": "mapping or false",
 			"ClientParams": "list of names and `{name: pattern}`", "LitellmParams": "mapping", "ModelInfo": "mapping",
-			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping", "FileCallback": "mapping", "S3Callback": "mapping", "ProviderBudgets": "mapping", "ProviderBudget": "mapping", "CacheParams": "mapping",
+			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping", "FileCallback": "mapping", "MetricsGroup": "mapping", "S3Callback": "mapping", "ProviderBudgets": "mapping", "ProviderBudget": "mapping", "CacheParams": "mapping",
 		}
 		if w, ok := words[e.Name]; ok {
 			return w

@@ -89,6 +89,8 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 			l.checkWord(n, path, s, []string{string(LedgerRefuse), string(LedgerDrop)})
 		case "ledger-sync":
 			l.checkWord(n, path, s, ledgerSyncs)
+		case "caller-identity":
+			l.checkWord(n, path, s, []string{"api_key_alias", "user_email", "both"})
 		case "partition":
 			l.checkWord(n, path, s, []string{"day", "hour"})
 		case "mode":

@@ -10,13 +10,15 @@ type Section string
 
 // The parts of the file that have settings of their own.
 const (
-	SectionTop      Section = "the configuration"
-	SectionEntry    Section = "model_list"
-	SectionParams   Section = "litellm_params"
-	SectionInfo     Section = "model_info"
-	SectionLitellm  Section = "litellm_settings"
-	SectionGroups   Section = "model_group_settings"
-	SectionFile     Section = "file_callback_params"
+	SectionTop     Section = "the configuration"
+	SectionEntry   Section = "model_list"
+	SectionParams  Section = "litellm_params"
+	SectionInfo    Section = "model_info"
+	SectionLitellm Section = "litellm_settings"
+	SectionGroups  Section = "model_group_settings"
+	SectionFile    Section = "file_callback_params"
+	// SectionMetrics is an entry of prometheus_metrics_config.
+	SectionMetrics  Section = "prometheus_metrics_config"
 	SectionS3       Section = "s3_callback_params"
 	SectionStrategy Section = "routing_strategy_args"
 	// SectionCache is cache_params.
@@ -32,7 +34,7 @@ const (
 // Sections lists the parts in the order of a file.
 func Sections() []Section {
 	return []Section{
-		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionFile, SectionS3, SectionStrategy, SectionProviderBudget, SectionCache, SectionRedis,
+		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionMetrics, SectionFile, SectionS3, SectionStrategy, SectionProviderBudget, SectionCache, SectionRedis,
 		SectionRouter, SectionGeneral, SectionCredential,
 	}
 }
@@ -495,7 +497,7 @@ var settings = map[Section][]Setting{
 		{"cost_discount_config", NotYet, "cost settings are not applied yet"},
 		{"cost_margin_config", NotYet, "cost settings are not applied yet"},
 		{"disable_end_user_cost_tracking", NotYet, "cost settings are not applied yet"},
-		{"disable_end_user_cost_tracking_prometheus_only", NotYet, "cost settings are not applied yet"},
+		{"disable_end_user_cost_tracking_prometheus_only", Ignored, "end users are in no label unless enable_end_user_cost_tracking_prometheus_only asks for it"},
 		{"enable_end_user_cost_tracking_prometheus_only", Supported, ""},
 		{"extra_spend_tag_headers", NotYet, "cost settings are not applied yet"},
 		{"disable_add_user_agent_to_request_tags", NotYet, "cost settings are not applied yet"},
@@ -503,25 +505,25 @@ var settings = map[Section][]Setting{
 		{"include_cost_in_streaming_usage", NotYet, "cost settings are not applied yet"},
 		{"model_cost", NotYet, "cost settings are not applied yet"},
 		{"apply_search_free_tier", NotYet, "cost settings are not applied yet"},
-		{"prometheus_initialize_budget_metrics", NotYet, "which metrics and labels there are cannot be chosen yet"},
+		{"prometheus_initialize_budget_metrics", Supported, ""},
 		{"prometheus_latency_buckets", Supported, ""},
 		{"require_auth_for_metrics_endpoint", Supported, ""},
-		{"custom_prometheus_metadata_labels", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"custom_prometheus_tags", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_metrics_config", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_exclude_metrics", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_exclude_labels", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_emit_stream_label", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_emit_input_sequence_length_label", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_deployment_and_latency_caller_identity", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_emit_rate_limit_labels", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_user_budget_label_include_email_alias", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_end_user_metrics_max_series_per_metric", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_end_user_metrics_ttl_seconds", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_end_user_metrics_cleanup_interval_seconds", NotYet, "which metrics and labels there are cannot be chosen yet"},
+		{"custom_prometheus_metadata_labels", Supported, ""},
+		{"custom_prometheus_tags", Supported, ""},
+		{"prometheus_metrics_config", Supported, ""},
+		{"prometheus_exclude_metrics", Supported, ""},
+		{"prometheus_exclude_labels", Supported, ""},
+		{"prometheus_emit_stream_label", Supported, ""},
+		{"prometheus_emit_input_sequence_length_label", Supported, ""},
+		{"prometheus_deployment_and_latency_caller_identity", Supported, ""},
+		{"prometheus_emit_rate_limit_labels", Supported, ""},
+		{"prometheus_user_budget_label_include_email_alias", Supported, ""},
+		{"prometheus_end_user_metrics_max_series_per_metric", NotYet, "series live as long as the process; prometheus_metrics_max_series_per_metric bounds all of them, those of end users too"},
+		{"prometheus_end_user_metrics_ttl_seconds", NotYet, "series live as long as the process; prometheus_metrics_max_series_per_metric bounds all of them, those of end users too"},
+		{"prometheus_end_user_metrics_cleanup_interval_seconds", NotYet, "series live as long as the process; prometheus_metrics_max_series_per_metric bounds all of them, those of end users too"},
 		{"prometheus_metrics_max_series_per_metric", Supported, ""},
-		{"prometheus_metrics_ttl_seconds", NotYet, "which metrics and labels there are cannot be chosen yet"},
-		{"prometheus_metrics_cleanup_interval_seconds", NotYet, "which metrics and labels there are cannot be chosen yet"},
+		{"prometheus_metrics_ttl_seconds", NotYet, "series live as long as the process; prometheus_metrics_max_series_per_metric bounds all of them, those of end users too"},
+		{"prometheus_metrics_cleanup_interval_seconds", NotYet, "series live as long as the process; prometheus_metrics_max_series_per_metric bounds all of them, those of end users too"},
 		{"priority_reservation", NotYet, "limits are not enforced yet"},
 		{"priority_reservation_settings", NotYet, "limits are not enforced yet"},
 		{"force_ipv4", NotYet, "connection settings are not applied yet; SSL_CERT_FILE and HTTPS_PROXY work"},
@@ -712,6 +714,11 @@ var settings = map[Section][]Setting{
 	SectionProviderBudget: {
 		{"budget_limit", Supported, ""},
 		{"time_period", Supported, ""},
+	},
+	SectionMetrics: {
+		{"group", Supported, ""},
+		{"metrics", Supported, ""},
+		{"include_labels", Supported, ""},
 	},
 	SectionFile: {
 		{"path", Supported, ""},

@@ -11,9 +11,6 @@ import (
 
 // tell hands a finished call to the watcher. It is called for nothing where there is none.
 func (e *Engine) tell(call *Call, r *account.Record) {
-	if c := call.Content; c != nil && c.NoLog {
-		return
-	}
 	ev := &telemetry.Event{
 		Record: *r, Caller: call.Caller, Endpoint: call.Endpoint, Session: call.Session, Content: call.Content,
 		Agent: header(call.Header, "User-Agent"), TraceParent: header(call.Header, "Traceparent"), TraceState: header(call.Header, "Tracestate"),

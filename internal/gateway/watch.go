@@ -56,7 +56,7 @@ func (x *exchange) watch(data []byte) {
 		}
 	}
 	c.Parameters = append(parameters, '}')
-	if !tell || messages == nil {
+	if !tell || c.NoLog || messages == nil {
 		return
 	}
 	if size := len(messages) + len(system); size > maxContent {
@@ -119,14 +119,14 @@ func isParameter(name string, contents bool) bool {
 
 // watched keeps a whole answer for those who watch.
 func (x *exchange) watched(status int, data []byte) {
-	if c := x.call.Content; c != nil && x.server.Watch.Contents && !c.Redacted && status < 300 {
+	if c := x.call.Content; c != nil && x.server.Watch.Contents && !c.Redacted && !c.NoLog && status < 300 {
 		c.Response = kept(data)
 	}
 }
 
 // gather returns what puts an answer's events together for those who watch; nil when nobody wants it.
 func (x *exchange) gather() *gathered {
-	if c := x.call.Content; c != nil && x.server.Watch.Contents && !c.Redacted {
+	if c := x.call.Content; c != nil && x.server.Watch.Contents && !c.Redacted && !c.NoLog {
 		return &gathered{}
 	}
 	return nil

@@ -95,7 +95,7 @@ func TestAStreamIsToldAsAWholeAnswer(t *testing.T) {
 
 func TestContentsAreKeptBack(t *testing.T) {
 	const body = `{"model":"chat","metadata":{"a":"b"},"api_key":"c4n4ry","messages":[{"role":"user","content":"hush"}]%s}`
-	f := func(watch Watch, header, more string, told, messages bool) {
+	f := func(watch Watch, header, more string, noLog, messages bool) {
 		t.Helper()
 		g, w := watchedRig(t, &watch)
 		h := http.Header{"Authorization": {"Bearer " + testKey}, "X-Secret": {"c4n4ry"}}
@@ -106,29 +106,26 @@ func TestContentsAreKeptBack(t *testing.T) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if len(w.events) != 1 {
-			if told {
-				t.Errorf("%+v %s: nobody is told", watch, header)
-			}
-			return
+			t.Fatalf("%+v %s: nobody is told", watch, header)
 		}
 		e := w.events[0]
 		all, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !told || (e.Content.Messages != nil) != messages || strings.Contains(string(all), "hush") && !messages {
+		if e.Content.NoLog != noLog || (e.Content.Messages != nil) != messages || strings.Contains(string(all), "hush") && !messages {
 			t.Errorf("%+v %s: told %s", watch, header, all)
 		}
 		if strings.Contains(string(all), "c4n4ry") || strings.Contains(string(all), testKey) {
 			t.Errorf("a secret is told: %s", all)
 		}
 	}
-	f(Watch{Contents: true}, "", "", true, true)
-	f(Watch{Contents: true, Redact: true}, "", "", true, false)
-	f(Watch{Contents: true}, "X-Litellm-Enable-Message-Redaction", "", true, false)
-	f(Watch{}, "", "", true, false)
-	f(Watch{Contents: true}, "", `,"no-log":true`, false, false)
-	f(Watch{Contents: true, IgnoreNoLog: true}, "", `,"no-log":true`, true, true)
+	f(Watch{Contents: true}, "", "", false, true)
+	f(Watch{Contents: true, Redact: true}, "", "", false, false)
+	f(Watch{Contents: true}, "X-Litellm-Enable-Message-Redaction", "", false, false)
+	f(Watch{}, "", "", false, false)
+	f(Watch{Contents: true}, "", `,"no-log":true`, true, false)
+	f(Watch{Contents: true, IgnoreNoLog: true}, "", `,"no-log":true`, false, true)
 }
 
 func TestLongContentsAreLeftOut(t *testing.T) {

@@ -52,7 +52,7 @@ type Content struct {
 	Request json.RawMessage
 	// Redacted says that both are left out because somebody wants them kept secret.
 	Redacted bool
-	// NoLog says that the client wants no callback to know of the call, and may.
+	// NoLog says that the client wants no callback to know of the call, and may: who only counts calls counts it all the same.
 	NoLog bool
 	// Parameters is a JSON object with the parameters of the model, Metadata the client's metadata, nil if there are none.
 	Parameters, Metadata json.RawMessage

@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/router":            {"llm", "internal/catalog", "internal/secret"},
 	"internal/account":           {"llm", "internal/catalog", "internal/journal", "internal/secret"},
 	"internal/telemetry":         {"llm", "internal/account", "internal/secret"},
-	"internal/telemetry/metrics": {"internal/account"},
+	"internal/telemetry/metrics": {"llm", "internal/account", "internal/jsonscan", "internal/telemetry"},
 	"internal/dialect/read":      {"llm", "internal/jsonscan"},
 	"internal/dialect/anthropic": {"llm", "internal/dialect/read", "internal/jsonscan", "internal/media"},
 	"internal/dialect/openai":    {"llm", "internal/catalog", "internal/dialect/read", "internal/jsonscan", "internal/media", "internal/secret"},

@@ -136,8 +136,11 @@ func New(o Options) *Callbacks {
 // Used reports whether anybody is told of anything.
 func (c *Callbacks) Used() bool { return c != nil && len(c.routes) > 0 }
 
-// Finished hands an event to each callback's queue.
+// Finished hands an event to each callback's queue, unless the client wants that nobody is told, and may.
 func (c *Callbacks) Finished(e *telemetry.Event) {
+	if e.Content != nil && e.Content.NoLog {
+		return
+	}
 	failed := e.Failed()
 	for i := range c.routes {
 		if r := &c.routes[i]; failed && r.Failure || !failed && r.Success {

@@ -10,10 +10,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 )
 
 // Options say what is counted.
 type Options struct {
+	Choice
+	// Names returns what people call a user or an organization; nil knows nobody.
+	Names func(kind account.EntityKind, id string) Names
+	// Budgets returns who knows how owners stand towards their budgets. They are nil where there are none.
+	Budgets func() (*account.Limits, *account.Directory)
+	// AllBudgets has the budgets told of all owners, not only of those who have called.
+	AllBudgets bool
 	// EndUsers adds the end users to the labels. They are the clients' to choose, so there may be many: off unless asked for.
 	EndUsers bool
 	// MaxSeries bounds the sets of labels; calls beyond are counted under one set of labels "other". 0 means 10,000.
@@ -36,6 +44,10 @@ type Options struct {
 type Deployment struct {
 	ID, Group, Model, Base string
 	State                  int
+	// Idle says that nobody has called it yet: its limits count, its state does not.
+	Idle bool
+	// RequestLimit and TokenLimit are its limits a minute, 0 if there is none; RequestsLeft and TokensLeft are left of them.
+	RequestLimit, TokenLimit, RequestsLeft, TokensLeft int64
 }
 
 // Callback is the queue of calls that a callback is to be told of: those that wait, those that it was told of, those that
@@ -50,6 +62,9 @@ type Metrics struct {
 	o        Options
 	registry *prometheus.Registry
 	v        vectors
+	// custom are the labels that an operator has made up; agents, streams and lengths say that metrics have labels of those.
+	custom                   []string
+	agents, streams, lengths bool
 
 	mu sync.RWMutex // guards series
 	// series are the metrics of each set of labels, resolved once.
@@ -65,39 +80,19 @@ func New(o Options) *Metrics {
 		o.Buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300}
 	}
 	m := &Metrics{o: o, registry: prometheus.NewRegistry(), series: map[labels]*series{}}
-	m.v = newVectors(o.Buckets)
-	m.v.register(m.registry)
+	m.custom = o.Choice.custom()
+	mk := maker{o: &m.o, registry: m.registry, all: definitions(), custom: m.custom}
+	m.v = mk.vectors()
+	m.agents = o.wants(m.custom, "user_agent")
+	m.streams, m.lengths = o.wants(m.custom, "stream"), o.wants(m.custom, "input_sequence_length")
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.registry.MustRegister(&states{o: &m.o})
+	m.registry.MustRegister(&states{m: m, make: &mk})
 	return m
 }
 
 // Handler serves the page that Prometheus reads.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 30 * time.Second})
-}
-
-// none is LiteLLM's word for a label that says nothing.
-const none = "None"
-
-func word(s string) string {
-	if s == "" {
-		return none
-	}
-	return s
-}
-
-// labels are all that tells series apart.
-type labels struct {
-	endUser, key, alias, team, teamAlias, user string
-	requested, group, model, id, tier          string
-	status, class, route                       string
-}
-
-// other counts what is over the bound of series.
-func other() labels {
-	const o = "other"
-	return labels{o, o, o, o, o, o, o, o, o, o, o, o, o, o}
 }
 
 // of returns the series of a record's labels.
@@ -124,15 +119,37 @@ func (m *Metrics) of(l labels) *series {
 	return made
 }
 
+// Watches reports whether the metrics have labels of what only a watcher is told: they are to be one then, and no recorder.
+func (m *Metrics) Watches() bool { return m.agents || len(m.o.Metadata) > 0 }
+
 // Add counts a finished call. It does not wait for anything.
-func (m *Metrics) Add(r account.Record) {
+func (m *Metrics) Add(r account.Record) { m.count(&r, nil) }
+
+// Finished counts a finished call: a telemetry.Watcher.
+func (m *Metrics) Finished(e *telemetry.Event) { m.count(&e.Record, e) }
+
+func (m *Metrics) count(r *account.Record, e *telemetry.Event) {
 	if r.Type == "" { // no call: a page, a probe, a path that is none
 		return
 	}
-	l := labelsOf(&r)
+	l := labelsOf(r)
 	if !m.o.EndUsers {
 		l.endUser = none
 	}
-	m.of(l).add(&r)
-	m.v.tries(&r)
+	if m.agents && e != nil {
+		l.agent = e.Agent
+	}
+	if m.streams {
+		l.stream = "False"
+		if r.Stream {
+			l.stream = "True"
+		}
+	}
+	if m.lengths {
+		l.length = lengthOf(&r.Usage)
+	}
+	l.custom = m.customOf(r, e)
+	s := m.of(l)
+	s.add(r)
+	m.v.tries(r, &s.l)
 }

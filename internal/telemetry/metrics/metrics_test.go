@@ -51,7 +51,7 @@ func of(page, name string) string {
 func call() account.Record {
 	start := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	return account.Record{
-		Type: "acompletion", Path: "/v1/chat/completions", KeyHash: "abc", KeyAlias: "ci", TeamID: "t1", TeamAlias: "core", UserID: "u1", User: "ann",
+		Type: "acompletion", Path: "/v1/chat/completions", KeyHash: "abc", KeyAlias: "ci", TeamID: "t1", TeamAlias: "core", UserID: "u1", OrganizationID: "o1", User: "ann",
 		Asked: "claude", Group: "claude", Deployment: "d1", Model: "m1", Region: "us-east-1", Status: 200,
 		Usage:       llm.Usage{Input: 10, CacheRead: 20, CacheWrite5m: 5, Output: 7, Reasoning: 3},
 		UsageSource: account.UsageAWS, Cost: 1_500_000_000_000, CostKnown: true, Lines: account.Lines{Input: 1_000_000_000_000, Output: 500_000_000_000},
@@ -61,23 +61,30 @@ func call() account.Record {
 }
 
 func TestACallByLiteLLMsNames(t *testing.T) {
-	m := New(Options{})
+	m := New(Options{Names: func(kind account.EntityKind, id string) Names {
+		if kind == account.EntityOrganization {
+			return Names{Alias: "Acme"}
+		}
+		return Names{Email: id + "@example.com"}
+	}})
 	m.Add(call())
 	m.Add(call())
 	const caller = `api_key_alias="ci",api_provider="bedrock",end_user="None",hashed_api_key="abc"`
-	const model = caller + `,model="m1",model_id="d1",requested_model="claude"`
+	const model, org = caller + `,model="m1",model_id="d1",org_alias="Acme",org_id="o1",requested_model="claude"`, `org_alias="Acme",org_id="o1",`
+	const plain = caller + `,model="m1",model_id="d1",requested_model="claude"`
+	const user = `,team="t1",team_alias="core",user="u1",user_email="u1@example.com"} `
 	has(
 		t, page(t, m),
-		`litellm_spend_metric_total{`+model+`,service_tier="None",team="t1",team_alias="core",user="u1"} 3`,
-		`litellm_total_tokens_metric_total{`+model+`,team="t1",team_alias="core",user="u1"} 84`,
-		`litellm_input_tokens_metric_total{`+model+`,team="t1",team_alias="core",user="u1"} 70`,
-		`litellm_output_tokens_metric_total{`+model+`,team="t1",team_alias="core",user="u1"} 14`,
-		`litellm_input_cached_tokens_metric_total{`+model+`,team="t1",team_alias="core",user="u1"} 40`,
-		`litellm_output_reasoning_tokens_metric_total{`+model+`,team="t1",team_alias="core",user="u1"} 6`,
-		`litellm_proxy_total_requests_metric_total{`+caller+`,model_id="d1",requested_model="claude",route="/v1/chat/completions",status_code="200",team="t1",team_alias="core",user="u1"} 2`,
-		`litellm_request_total_latency_metric_sum{`+caller+`,model="m1",model_group="claude",model_id="d1",requested_model="claude",service_tier="None",team="t1",team_alias="core",user="u1"} 4`,
-		`litellm_llm_api_time_to_first_token_metric_count{`+caller+`,model="m1",model_group="claude",model_id="d1",requested_model="claude",service_tier="None",team="t1",team_alias="core",user="u1"} 2`,
-		`litellm_deployment_success_responses_total{api_base="None",api_key_alias="ci",api_provider="bedrock",hashed_api_key="abc",litellm_model_name="bedrock/m1",model_id="d1",requested_model="claude",team="t1",team_alias="core"} 2`,
+		`litellm_spend_metric_total{`+model+`,service_tier="None"`+user+`3`,
+		`litellm_total_tokens_metric_total{`+model+user+`84`,
+		`litellm_input_tokens_metric_total{`+model+user+`70`,
+		`litellm_output_tokens_metric_total{`+model+user+`14`,
+		`litellm_input_cached_tokens_metric_total{`+plain+user+`40`,
+		`litellm_output_reasoning_tokens_metric_total{`+plain+user+`6`,
+		`litellm_proxy_total_requests_metric_total{`+caller+`,model_id="d1",`+org+`requested_model="claude",route="/v1/chat/completions",status_code="200"`+user+`2`,
+		`litellm_request_total_latency_metric_sum{`+caller+`,model="m1",model_group="claude",model_id="d1",`+org+`requested_model="claude",service_tier="None",team="t1",team_alias="core",user="u1"} 4`,
+		`litellm_llm_api_time_to_first_token_metric_count{`+caller+`,model="m1",model_group="claude",model_id="d1",`+org+`requested_model="claude",service_tier="None",team="t1",team_alias="core",user="u1"} 2`,
+		`litellm_deployment_success_responses_total{api_base="None",api_key_alias="ci",api_provider="bedrock",hashed_api_key="abc",litellm_model_name="bedrock/m1",model_group="claude",model_id="d1",requested_model="claude",team="t1",team_alias="core"} 2`,
 		`outcrop_tokens_total{class="cache_read",model="m1",model_group="claude"} 40`,
 		`outcrop_cost_usd_total{line="output",model="m1",model_group="claude"} 1`,
 		`outcrop_requests_total{call_type="acompletion",error="None",model_group="claude",status="200"} 2`,
@@ -109,7 +116,7 @@ func TestAFailure(t *testing.T) {
 	m.Add(r)
 	has(
 		t, page(t, m),
-		`litellm_proxy_failed_requests_metric_total{api_key_alias="ci",api_provider="bedrock",end_user="ann",exception_class="RateLimitError",exception_status="429",hashed_api_key="abc",model_id="d1",requested_model="claude",route="/v1/chat/completions",team="t1",team_alias="core",user="u1"} 1`,
+		`litellm_proxy_failed_requests_metric_total{api_key_alias="ci",api_provider="bedrock",end_user="ann",exception_class="RateLimitError",exception_status="429",hashed_api_key="abc",model_id="d1",org_alias="None",org_id="o1",requested_model="claude",route="/v1/chat/completions",team="t1",team_alias="core",user="u1",user_email="None"} 1`,
 		`litellm_deployment_cooled_down_total{api_base="None",api_provider="bedrock",exception_status="429",litellm_model_name="None",model_id="d2"} 1`,
 		`outcrop_tries_total{deployment="d2",status="429"} 1`,
 		`outcrop_unpriced_calls_total{model="m1",model_group="claude"} 1`,
@@ -129,7 +136,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	if n := strings.Count(p, "litellm_requests_metric_total{"); n != 11 {
 		t.Errorf("%d series, want the bound and one for the rest", n)
 	}
-	has(t, p, `litellm_requests_metric_total{api_key_alias="other",api_provider="bedrock",end_user="other",hashed_api_key="other",model="other",model_id="other",requested_model="other",team="other",team_alias="other",user="other"} 990`)
+	has(t, p, `litellm_requests_metric_total{api_key_alias="other",api_provider="bedrock",end_user="other",hashed_api_key="other",model="other",model_id="other",org_alias="None",org_id="other",requested_model="other",team="other",team_alias="other",user="other",user_email="None"} 990`)
 }
 
 func TestPagesAndProbesAreNoCalls(t *testing.T) {
