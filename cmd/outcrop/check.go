@@ -40,6 +40,7 @@ func check(args []string, s stdio, lookup env) error {
 			count[config.Error]++
 		}
 		warnings = append(warnings, callbackWarnings(c, lookup)...)
+		warnings = append(warnings, alertWarnings(c, lookup)...)
 		for _, w := range warnings {
 			fmt.Fprintln(s.out, w)
 			count[config.Warning]++

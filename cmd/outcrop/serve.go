@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/outcrop-ai/outcrop/internal/media"
 	"github.com/outcrop-ai/outcrop/internal/store/valkey"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
+	"github.com/outcrop-ai/outcrop/internal/telemetry/alerts"
 	"github.com/outcrop-ai/outcrop/internal/telemetry/callbacks"
 	"github.com/outcrop-ai/outcrop/internal/telemetry/metrics"
 )
@@ -189,6 +191,9 @@ type gatewayProcess struct {
 	limits    *account.Limits
 	metrics   *metrics.Metrics
 	engine    *engine.Engine
+	// alerts tell people, nil if nobody is to be told. calling is the engine, for those who look at it from elsewhere.
+	alerts  *alerts.Alerts
+	calling atomic.Pointer[engine.Engine]
 	// replicas are the other gateways, nil if this one is alone; silence ends the talk with them, rest the counting of limits.
 	// changes are what they tell each other of changes of keys, answers where answers are kept that replicas share.
 	replicas *valkey.Replicas
@@ -245,6 +250,9 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		endUsers = g.directory
 	}
 	g.limits = g.newLimits()
+	if g.openAlerts(); g.alerts != nil {
+		recorder = append(recorder, g.alerts)
+	}
 	manages, err := g.admin()
 	if err != nil {
 		return nil, errors.Join(err, g.close())
@@ -257,6 +265,7 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	g.engine = e
+	g.calling.Store(e)
 	g.joinReplicas(e)
 	g.warnings = e.Warnings()
 	for _, id := range g.table.Unverified() {
@@ -422,6 +431,7 @@ func (g *gatewayProcess) close() error {
 	g.table.Close()
 	g.fetcher.Close()
 	g.closeCallbacks()
+	g.closeAlerts()
 	g.pool.Close()
 	if g.rest != nil {
 		g.rest()

@@ -633,6 +633,17 @@ type GeneralSettings struct {
 	// and budgets, what they know of deployments (use of quotas, and which are left alone), and that keys have changed. Default:
 	// the variables REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD; else none, and each replica decides by itself.
 	CoordinationRedis Redis `yaml:"coordination_redis"`
+	// Alerting are the places that alerts go to: webhook (events of budgets, to the URL in WEBHOOK_URL), slack (SLACK_WEBHOOK_URL)
+	// and ms_teams (MS_TEAMS_WEBHOOK_URL). See docs/keys.md. Default: none.
+	Alerting []string `yaml:"alerting" check:"alerting"`
+	// AlertTypes are the alerts that are sent: budget_alerts, cooldown_deployment, outage_alerts, region_outage_alerts,
+	// db_exceptions, failed_tracking_spend. Default: all of these.
+	AlertTypes []string `yaml:"alert_types" check:"alert-types"`
+	// AlertToWebhookURL are the URLs of Slack for some types of alerts: {budget_alerts: URL, outage_alerts: [URL, URL]}. Default:
+	// SLACK_WEBHOOK_URL for all.
+	AlertToWebhookURL AlertURLs `yaml:"alert_to_webhook_url"`
+	// AlertingArgs say when alerts are due.
+	AlertingArgs AlertingArgs `yaml:"alerting_args"`
 	// AllowedIPs are the addresses and networks that may call; others get 403. Default: all.
 	AllowedIPs []string `yaml:"allowed_ips" check:"networks"`
 	// UseXForwardedFor takes the client's address from X-Forwarded-For, where a proxy of trusted_proxy_ranges sends it: the
@@ -700,6 +711,23 @@ type GeneralSettings struct {
 	// GracefulShutdownTimeout is the time that running requests get after the stop signal. Default: 30 s, or the
 	// variable GRACEFUL_SHUTDOWN_TIMEOUT.
 	GracefulShutdownTimeout time.Duration `yaml:"graceful_shutdown_timeout" check:"not-negative"`
+}
+
+// AlertURLs are places of alerts by their types.
+type AlertURLs map[string][]secret.Secret
+
+// AlertingArgs say when alerts are due.
+type AlertingArgs struct {
+	// BudgetAlertTTL is how long an event of one key's, team's, … budget is not told again. Default: 24 h.
+	BudgetAlertTTL time.Duration `yaml:"budget_alert_ttl" check:"positive"`
+	// OutageAlertTTL is how long failures of a deployment count together. Default: 1 min.
+	OutageAlertTTL time.Duration `yaml:"outage_alert_ttl" check:"positive"`
+	// RegionOutageAlertTTL is how long failures of several deployments in a region count together. Default: 1 min.
+	RegionOutageAlertTTL time.Duration `yaml:"region_outage_alert_ttl" check:"positive"`
+	// MinorOutageAlertThreshold is how many failures are a minor outage. Default: 5.
+	MinorOutageAlertThreshold int `yaml:"minor_outage_alert_threshold" check:"positive"`
+	// MajorOutageAlertThreshold is how many failures are a major one. Default: 10.
+	MajorOutageAlertThreshold int `yaml:"major_outage_alert_threshold" check:"positive"`
 }
 
 // Disconnect says what becomes of a call whose client has gone. The zero value means: as the level above says.

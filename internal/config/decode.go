@@ -119,7 +119,7 @@ func (l *loader) value(n *node, path string, dst reflect.Value, checks []string)
 		}
 		return
 	}
-	if l.routing(n, path, dst.Addr().Interface()) || l.telling(n, path, dst.Addr().Interface()) {
+	if l.routing(n, path, dst.Addr().Interface()) {
 		return
 	}
 	switch p := dst.Addr().Interface().(type) {
@@ -283,6 +283,10 @@ func (l *loader) strings(n *node, path string, dst *[]string, checks []string) {
 		l.checkMetrics(n, path)
 	case slices.Contains(checks, "metric-labels"):
 		l.checkExcludedLabels(n, path)
+	case slices.Contains(checks, "alerting"):
+		l.checkAlerting(n, path)
+	case slices.Contains(checks, "alert-types"):
+		l.checkAlertTypes(n, path)
 	}
 	if slices.Contains(checks, "callback") {
 		l.checkCallbacks(n, path)

@@ -32,6 +32,10 @@ func (l *loader) telling(n *node, path string, dst any) bool {
 	switch p := dst.(type) {
 	case *[]MetricsGroup:
 		l.metricsGroups(n, path, p)
+	case *AlertURLs:
+		l.alertURLs(n, path, p)
+	case *AlertingArgs:
+		l.section(n, path, SectionAlerting, p, nil)
 	default:
 		return false
 	}

@@ -55,6 +55,7 @@ var documented = []struct {
 	{SectionRouter, "RouterSettings", "`router_settings`"},
 	{SectionGeneral, "GeneralSettings", "`general_settings`"},
 	{SectionRedis, "Redis", "`general_settings.coordination_redis`"},
+	{SectionAlerting, "AlertingArgs", "`general_settings.alerting_args`"},
 }
 
 const introduction = `# Configuration
@@ -221,7 +222,7 @@ func typeWord(t *testing.T, e ast.Expr) string {
 			"LedgerPolicy": "`refuse` or `drop`", "LedgerSync": "`none`, `interval` or `always`",
 			"TLSVerify": "true, false or a file", "SessionTags": "list of `{Key, Value}`", "Aliases": "mapping", "Fallbacks": "list of `{group: [models]}`", "FallbackList": "list of models", "FailureCounts": "mapping", "GroupFailureCounts": "mapping", "Attribution": "mapping or false",
 			"ClientParams": "list of names and `{name: pattern}`", "LitellmParams": "mapping", "ModelInfo": "mapping",
-			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping", "FileCallback": "mapping", "MetricsGroup": "mapping", "S3Callback": "mapping", "ProviderBudgets": "mapping", "ProviderBudget": "mapping", "CacheParams": "mapping",
+			"ModelGroupSettings": "mapping", "RoutingStrategyArgs": "mapping", "Redis": "mapping", "FileCallback": "mapping", "MetricsGroup": "mapping", "AlertURLs": "mapping to URLs", "AlertingArgs": "mapping", "S3Callback": "mapping", "ProviderBudgets": "mapping", "ProviderBudget": "mapping", "CacheParams": "mapping",
 		}
 		if w, ok := words[e.Name]; ok {
 			return w

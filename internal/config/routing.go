@@ -32,7 +32,7 @@ var failureClasses = []string{
 	"Timeout", "RateLimit", "ContentPolicyViolation", "Authentication", "BadRequest", "NotFound", "ServiceUnavailable", "BadGateway", "InternalServer",
 }
 
-// routing stores n in dst if that is one of the types above, and reports whether it is.
+// routing stores n in dst if that is one of the types above, or of what operators are told, and reports whether it is.
 func (l *loader) routing(n *node, path string, dst any) bool {
 	switch p := dst.(type) {
 	case *Fallbacks:
@@ -58,7 +58,7 @@ func (l *loader) routing(n *node, path string, dst any) bool {
 	case *RoutingStrategyArgs:
 		l.section(n, path, SectionStrategy, p, nil)
 	default:
-		return false
+		return l.telling(n, path, dst)
 	}
 	return true
 }

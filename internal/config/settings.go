@@ -26,16 +26,18 @@ const (
 	// SectionProviderBudget is an entry of provider_budget_config.
 	SectionProviderBudget Section = "provider_budget_config"
 	SectionRedis          Section = "coordination_redis"
-	SectionRouter         Section = "router_settings"
-	SectionGeneral        Section = "general_settings"
-	SectionCredential     Section = "credential_list"
+	// SectionAlerting is alerting_args.
+	SectionAlerting   Section = "alerting_args"
+	SectionRouter     Section = "router_settings"
+	SectionGeneral    Section = "general_settings"
+	SectionCredential Section = "credential_list"
 )
 
 // Sections lists the parts in the order of a file.
 func Sections() []Section {
 	return []Section{
 		SectionTop, SectionEntry, SectionParams, SectionInfo, SectionLitellm, SectionGroups, SectionMetrics, SectionFile, SectionS3, SectionStrategy, SectionProviderBudget, SectionCache, SectionRedis,
-		SectionRouter, SectionGeneral, SectionCredential,
+		SectionRouter, SectionGeneral, SectionAlerting, SectionCredential,
 	}
 }
 
@@ -831,7 +833,7 @@ var settings = map[Section][]Setting{
 		{"client_ttl", Ignored, "it tunes LiteLLM's own router"},
 		{"router_general_settings", Ignored, "it tunes LiteLLM's own router"},
 		{"ignore_invalid_deployments", Ignored, "it tunes LiteLLM's own router"},
-		{"alerting_config", NotYet, "alerts are not sent yet"},
+		{"alerting_config", NotYet, "alerts are sent by general_settings.alerting"},
 		{"assistants_config", NotYet, "this API is not served yet"},
 		{"search_tools", NotYet, "this API is not served yet"},
 		{"guardrail_list", NotYet, "this API is not served yet"},
@@ -954,12 +956,12 @@ var settings = map[Section][]Setting{
 		{"use_shared_health_check", NotYet, "models are not probed yet"},
 		{"model_list_healthy_only", NotYet, "models are not probed yet"},
 		{"allow_public_health_readiness_details", NotYet, "models are not probed yet"},
-		{"alerting", NotYet, "alerts are not sent yet"},
-		{"alerting_threshold", NotYet, "alerts are not sent yet"},
-		{"alerting_args", NotYet, "alerts are not sent yet"},
-		{"alert_types", NotYet, "alerts are not sent yet"},
-		{"alert_type_config", NotYet, "alerts are not sent yet"},
-		{"alert_to_webhook_url", NotYet, "alerts are not sent yet"},
+		{"alerting", Supported, ""},
+		{"alerting_threshold", NotYet, "no alert is about slow or hanging requests; litellm_request_total_latency_metric tells of them"},
+		{"alerting_args", Supported, ""},
+		{"alert_types", Supported, ""},
+		{"alert_type_config", NotYet, "alerts are not gathered into digests"},
+		{"alert_to_webhook_url", Supported, ""},
 		{"coordination_redis", Supported, ""},
 		{"user_header_name", Supported, ""},
 		{"user_header_mappings", NotYet, "headers do not name end users yet; the request's user does"},
@@ -1071,6 +1073,23 @@ var settings = map[Section][]Setting{
 		{"user_url_validation", NotYet, "Outcrop has no such switch"},
 		{"user_url_allowed_hosts", NotYet, "Outcrop has no such switch"},
 		{"provider_url_destination_allowed_hosts", NotYet, "Outcrop has no such switch"},
+	},
+	SectionAlerting: {
+		{"budget_alert_ttl", Supported, ""},
+		{"outage_alert_ttl", Supported, ""},
+		{"region_outage_alert_ttl", Supported, ""},
+		{"minor_outage_alert_threshold", Supported, ""},
+		{"major_outage_alert_threshold", Supported, ""},
+		{"max_outage_alert_list_size", Ignored, "failures are counted, not kept"},
+		{"log_to_console", Ignored, "alerts are always in the log"},
+		{"daily_report_frequency", NotYet, "reports are not sent; /spend and /metrics have their numbers"},
+		{"report_check_interval", NotYet, "reports are not sent; /spend and /metrics have their numbers"},
+		{"daily_spend_per_user_threshold", NotYet, "budgets of users and keys have alerts; thresholds beside them do not"},
+		{"monthly_spend_per_user_threshold", NotYet, "budgets of users and keys have alerts; thresholds beside them do not"},
+		{"spend_anomaly_multiplier", NotYet, "budgets of users and keys have alerts; thresholds beside them do not"},
+		{"spend_anomaly_baseline_days", NotYet, "budgets of users and keys have alerts; thresholds beside them do not"},
+		{"spend_anomaly_min_spend", NotYet, "budgets of users and keys have alerts; thresholds beside them do not"},
+		{"user_spend_check_interval", NotYet, "budgets of users and keys have alerts; thresholds beside them do not"},
 	},
 	SectionCredential: {
 		{"credential_name", Supported, ""},

@@ -36,7 +36,8 @@ var mayImport = map[string][]string{
 	"internal/bedrock/image":     {"llm", "internal/catalog", "internal/jsonscan"},
 	"internal/bedrock/rerank":    {"llm", "internal/catalog", "internal/jsonscan"},
 	// InvokeModel's families say again what Converse's codec prepared: that is the one codec that another may see.
-	"internal/bedrock/invoke": {"llm", "internal/bedrock/converse", "internal/bedrock/wire", "internal/catalog", "internal/jsonscan"},
+	"internal/bedrock/invoke":   {"llm", "internal/bedrock/converse", "internal/bedrock/wire", "internal/catalog", "internal/jsonscan"},
+	"internal/telemetry/alerts": {"internal/account", "internal/secret", "internal/telemetry"},
 	"internal/telemetry/callbacks": {
 		"internal/account", "internal/jsonscan", "internal/secret", "internal/telemetry",
 	},

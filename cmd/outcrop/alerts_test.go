@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// A soft budget that a call crosses is told while the gateway runs, once, and what is left of budgets stands on /metrics.
+func TestBudgetsAreTold(t *testing.T) {
+	const master, canary = "sk-5c1e9b7d20a84f36", "c4n4ry5ecret"
+	got := make(chan string, 100)
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- r.URL.Path + " " + string(body)
+	}))
+	defer sink.Close()
+	config := strings.Replace(serveConfig(simulated(t), master, ""), "general_settings:", `general_settings:
+  alerting: [webhook, slack]
+  alert_types: [budget_alerts]`, 1) + `
+litellm_settings:
+  custom_prometheus_metadata_labels: [metadata.department]
+  prometheus_metrics_config:
+    - {group: all, metrics: [litellm_requests_metric], include_labels: [metadata_department, api_key_alias]}
+    - {group: budgets, metrics: [litellm_remaining_api_key_budget_metric, litellm_api_key_max_budget_metric]}
+`
+	p, address := running(t, map[string]string{"WEBHOOK_URL": sink.URL + "/hook", "SLACK_WEBHOOK_URL": sink.URL + "/services/" + canary}, "--config", write(t, config), "--host", "127.0.0.1")
+	key := generate(t, address, master, `{"key_alias":"ci","soft_budget":0.0000000001,"max_budget":1000,"metadata":{"department":"law"}}`)
+	for range 2 {
+		if status, text := post(t, address, key, `{"model":"m","no-log":true,"messages":[{"role":"user","content":"Hello!"}]}`); status != 200 {
+			t.Fatalf("%d %s", status, text)
+		}
+	}
+	seen := map[string]string{}
+	for range 2 {
+		text := <-got
+		if strings.Contains(text, key) || strings.Contains(text, master) {
+			t.Errorf("a key is told: %s", text)
+		}
+		path, body, _ := strings.Cut(text, " ")
+		seen[path] = body
+	}
+	var event struct {
+		Event string  `json:"event"`
+		Group string  `json:"event_group"`
+		Alias string  `json:"key_alias"`
+		Token string  `json:"token"`
+		Spend float64 `json:"spend"`
+		Soft  float64 `json:"soft_budget"`
+	}
+	if err := json.Unmarshal([]byte(seen["/hook"]), &event); err != nil {
+		t.Fatal(err, seen)
+	}
+	if event.Event != "soft_budget_crossed" || event.Group != "key" || event.Alias != "ci" || len(event.Token) != 64 || event.Spend <= 0 || event.Soft != 1e-10 {
+		t.Errorf("the webhook got %s", seen["/hook"])
+	}
+	if !strings.Contains(seen["/services/"+canary], "Soft Budget Crossed") {
+		t.Errorf("Slack got %v", seen)
+	}
+	page := get(t, address+"/metrics", master)
+	for _, line := range []string{
+		`litellm_requests_metric_total{api_key_alias="ci",metadata_department="law"} 2`, `litellm_api_key_max_budget_metric{api_key_alias="ci",hashed_api_key="` + event.Token + `"} 1000`,
+		`litellm_remaining_api_key_budget_metric{api_key_alias="ci",hashed_api_key="` + event.Token + `"} 999.9`,
+	} {
+		if !strings.Contains(page, line) {
+			t.Errorf("the page lacks %s:\n%s", line, page)
+		}
+	}
+	if strings.Contains(page, "litellm_spend_metric") {
+		t.Error("the page has what nobody asked for")
+	}
+	p.end(t)
+	if close(got); len(got) > 0 {
+		t.Errorf("one event is told twice: %s", <-got)
+	}
+	if strings.Contains(p.err.text(), canary) {
+		t.Error("the address of a place is in the log")
+	}
+}
+
+// get asks for a page as the holder of a key.
+func get(t *testing.T, url, key string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d %v %s", resp.StatusCode, err, data)
+	}
+	return string(data)
+}
+
+func TestCheckNamesAlertsThatDoNotArrive(t *testing.T) {
+	config := strings.Replace(serveConfig("http://127.0.0.1:1", "sk-5c1e9b7d20a84f36", ""), "general_settings:", "general_settings:\n  alerting: [webhook, slack]\n  alert_types: [budget_alerts, llm_too_slow]", 1)
+	p := start(t, map[string]string{"SLACK_WEBHOOK_URL": "https://hooks.example/x"}, "check", "--config", write(t, config))
+	<-p.code
+	for _, want := range []string{"warning: alerts do not arrive: the variable WEBHOOK_URL is not set", "warning: alerts of the type llm_too_slow are not sent"} {
+		if !strings.Contains(p.out.text(), want) {
+			t.Errorf("no line %q in %s", want, p.out.text())
+		}
+	}
+}
