@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/bedrock/identity"
+	"github.com/outcrop-ai/outcrop/internal/bedrock/wire"
 	"github.com/outcrop-ai/outcrop/internal/config"
 	"github.com/outcrop-ai/outcrop/internal/gateway"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
@@ -26,17 +29,28 @@ func callbackOptions(c *config.Config, dataDir string, lookup env, pool *identit
 		File:           callbacks.FileOptions{Path: cmp.Or(l.FileCallbackParams.Path, filepath.Join(dataDir, "calls.jsonl")), MaxSize: int64(l.FileCallbackParams.MaxSizeMB * (1 << 20)), Backups: 5},
 		WebhookHeaders: l.GenericLoggerHeaders, LangfuseTags: l.LangfuseDefaultTags,
 	}
+	exporter := traces.Options{Env: o.Env, Version: currentVersion(), HideKeys: l.RedactUserAPIKeyInfo, Logger: logger}
 	o.Further = map[string]func() (callbacks.Sink, error){
-		traces.Name: func() (callbacks.Sink, error) {
-			return traces.New(context.Background(), traces.Options{Env: o.Env, Version: currentVersion(), HideKeys: l.RedactUserAPIKeyInfo, Logger: logger})
+		traces.LangfuseName: func() (callbacks.Sink, error) {
+			own := exporter
+			own.Langfuse, own.LangfuseTags = true, l.LangfuseDefaultTags
+			return traces.New(context.Background(), own)
 		},
 	}
+	o.APIs = map[string]callbacks.API{}
 	if n := l.FileCallbackParams.MaxBackups; n != nil {
 		o.File.Backups = *n
 	}
-	for _, w := range l.CallbackList() {
-		o.Wishes = append(o.Wishes, callbacks.Wish{Name: w.Name, Success: w.Success, Failure: w.Failure})
-		if w.Name == callbacks.S3 {
+	for _, w := range c.Callbacks() {
+		o.Wishes = append(o.Wishes, callbacks.Wish{Name: w.Name, Success: w.Success, Failure: w.Failure, NoContents: !w.TellsContents()})
+		switch {
+		case w.Settings.CallbackType != "":
+			o.APIs[w.Name] = callbacks.API{Endpoint: w.Settings.Endpoint, Headers: w.Settings.Headers, Format: w.Settings.LogFormat}
+		case w.Name == traces.Name:
+			own := exporter
+			own.Contents = w.TellsContents()
+			o.Further[traces.Name] = func() (callbacks.Sink, error) { return traces.New(context.Background(), own) }
+		case w.Name == callbacks.S3:
 			var err error
 			if o.S3, err = s3Options(c, o.Env, pool); err != nil {
 				return o, err
@@ -62,10 +76,30 @@ func s3Options(c *config.Config, lookup env, pool *identity.Pool) (callbacks.S3O
 	if err != nil {
 		return callbacks.S3Options{}, err
 	}
+	verify, err := s3Certificates(p.Verify)
+	if err != nil {
+		return callbacks.S3Options{}, err
+	}
 	return callbacks.S3Options{
+		TLS: verify, StripBase64: p.StripBase64,
 		Bucket: p.Bucket, Region: region, Path: p.Path, Endpoint: p.EndpointURL, VirtualHosted: p.VirtualHosted, TeamPrefix: p.TeamPrefix, KeyPrefix: p.KeyPrefix,
 		Hourly: p.Partition == "hour", Encryption: p.Encryption, KMSKey: p.KMSKeyID, Signer: who.For("s3", region),
 	}, nil
+}
+
+// s3Certificates says which certificates of S3 are trusted, nil for the usual ones.
+func s3Certificates(verify config.TLSVerify) (*tls.Config, error) {
+	switch verify {
+	case "", "true":
+		return nil, nil //nolint:nilnil // there is nothing to say
+	case "false":
+		return &tls.Config{InsecureSkipVerify: true}, nil //nolint:gosec // the operator says so, and check warns of it
+	}
+	roots, err := wire.RootCAs(string(verify))
+	if err != nil {
+		return nil, fmt.Errorf("s3_callback_params.s3_verify: %w", err)
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 // callbackWarnings says which callbacks of a configuration cannot be used, and why.
@@ -97,7 +131,7 @@ func (g *gatewayProcess) openCallbacks(logger *slog.Logger) (telemetry.Watcher, 
 	o.Logger = logger
 	g.callbacks = callbacks.New(o)
 	g.bodies = g.longestString()
-	contents := g.bodies > 0 || slices.ContainsFunc(o.Wishes, func(w callbacks.Wish) bool { return w.Name != traces.Name }) // which tells of none
+	contents := g.bodies > 0 || slices.ContainsFunc(o.Wishes, func(w callbacks.Wish) bool { return !w.NoContents })
 	watch := &gateway.Watch{Contents: contents, Redact: l.TurnOffMessageLogging, IgnoreNoLog: l.GlobalDisableNoLogParam}
 	var told watchers
 	if g.callbacks.Used() {

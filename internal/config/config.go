@@ -17,6 +17,8 @@ type Config struct {
 	RouterSettings RouterSettings
 	// GeneralSettings holds what concerns the server itself.
 	GeneralSettings GeneralSettings
+	// CallbackSettings holds callback_settings: settings of callbacks by their names.
+	CallbackSettings map[string]CallbackSetting
 	// Credentials holds credential_list by credential_name. They are merged into the deployments that name them.
 	Credentials map[string]LitellmParams
 	// Environment holds environment_variables: what this file adds to the process environment for this configuration.
@@ -277,8 +279,8 @@ type LitellmSettings struct {
 	// AWSAttribution is the aws_attribution of deployments that have none. Each of them needs aws_role_name then, or
 	// aws_attribution: false. Default: none.
 	AWSAttribution *Attribution `yaml:"aws_attribution"`
-	// Callbacks are told of every call: otel, file, s3_v2, generic_api, langfuse; prometheus is always there. See
-	// docs/observability.md. Default: none.
+	// Callbacks are told of every call: otel, file, s3_v2, generic_api, langfuse, langfuse_otel, datadog, sumologic, and names of
+	// callback_settings; prometheus is always there. See docs/observability.md. Default: none.
 	Callbacks []string `yaml:"callbacks" check:"callback"`
 	// SuccessCallback are callbacks that are told of calls that went well.
 	SuccessCallback []string `yaml:"success_callback" check:"callback"`
@@ -382,6 +384,23 @@ type LitellmSettings struct {
 	DefaultEstimatedOutputTokens int `yaml:"default_estimated_output_tokens" check:"not-negative"`
 }
 
+// CallbackSetting are settings of the callback of a name.
+type CallbackSetting struct {
+	// CallbackType is generic_api: the callback posts payloads to endpoint, and callbacks may name it. Default: the name is that
+	// of a callback that there is.
+	CallbackType string `yaml:"callback_type" check:"callback-type"`
+	// Endpoint is the URL that payloads are posted to, of callback_type generic_api.
+	Endpoint secret.Secret `yaml:"endpoint"`
+	// Headers are sent with them.
+	Headers map[string]secret.Secret `yaml:"headers"`
+	// EventTypes are the calls that are told of: llm_api_success, llm_api_failure. Default: both.
+	EventTypes []string `yaml:"event_types" check:"event-types"`
+	// LogFormat is json_array, ndjson or single (a request for each call). Default: json_array.
+	LogFormat string `yaml:"log_format" check:"log-format"`
+	// MessageLogging has the callback told what was said. Default: true; of otel false.
+	MessageLogging *bool `yaml:"message_logging"`
+}
+
 // MetricsGroup is a group of metrics for Prometheus.
 type MetricsGroup struct {
 	// Group names the group, for people.
@@ -440,6 +459,10 @@ type S3Callback struct {
 	Encryption string `yaml:"s3_server_side_encryption"`
 	// KMSKeyID is the key of aws:kms. Default: AWS's own.
 	KMSKeyID string `yaml:"s3_sse_kms_key_id"`
+	// Verify is false, or a file of further authorities, for an s3_endpoint_url with a certificate of its own. Default: true.
+	Verify TLSVerify `yaml:"s3_verify"`
+	// StripBase64 leaves images and files out of the messages of payloads. Default: false.
+	StripBase64 bool `yaml:"s3_strip_base64_files"`
 }
 
 // ModelGroupSettings holds settings for some model groups only.

@@ -19,6 +19,8 @@ type loader struct {
 	complaints
 	environ
 	opts *Loader
+	// endpoints are the names of callbacks that the file makes up.
+	endpoints []string
 }
 
 // section fills the fields of *dst, found by their yaml tags, from the mapping n. Keys that no field has are looked up
@@ -283,6 +285,10 @@ func (l *loader) strings(n *node, path string, dst *[]string, checks []string) {
 		l.checkMetrics(n, path)
 	case slices.Contains(checks, "metric-labels"):
 		l.checkExcludedLabels(n, path)
+	case slices.Contains(checks, "event-types"):
+		for _, item := range n.items {
+			l.checkWord(item, path, item.text, []string{"llm_api_success", "llm_api_failure"})
+		}
 	case slices.Contains(checks, "alerting"):
 		l.checkAlerting(n, path)
 	case slices.Contains(checks, "alert-types"):

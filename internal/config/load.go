@@ -87,6 +87,7 @@ func (l *loader) config(tree *node, name string, c *Config) {
 	} else {
 		l.warnf(Pos{File: name, Line: 1, Column: 1}, "model_list", "there is no model_list: no model can be called")
 	}
+	l.callbackSettings(tree.get("callback_settings"), c)
 	for _, f := range tree.fields {
 		switch f.key {
 		case "litellm_settings":
@@ -97,7 +98,7 @@ func (l *loader) config(tree *node, name string, c *Config) {
 		case "general_settings":
 			l.section(f.value, f.key, SectionGeneral, &c.GeneralSettings, nil)
 			l.general(f.value, &c.GeneralSettings)
-		case "model_list", "credential_list", "environment_variables", "include":
+		case "model_list", "credential_list", "environment_variables", "include", "callback_settings":
 		default:
 			// A key that nobody knows but that carries an anchor is a place to keep shared values.
 			if _, known := find(SectionTop, f.key); known || !(f.value.anchor || strings.HasPrefix(f.key, "x-")) {

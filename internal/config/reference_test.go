@@ -56,6 +56,7 @@ var documented = []struct {
 	{SectionGeneral, "GeneralSettings", "`general_settings`"},
 	{SectionRedis, "Redis", "`general_settings.coordination_redis`"},
 	{SectionAlerting, "AlertingArgs", "`general_settings.alerting_args`"},
+	{SectionCallback, "CallbackSetting", "`callback_settings.NAME`"},
 }
 
 const introduction = `# Configuration

@@ -89,6 +89,12 @@ func (l *loader) checkText(n *node, path, s string, checks []string) bool {
 			l.checkWord(n, path, s, []string{string(LedgerRefuse), string(LedgerDrop)})
 		case "ledger-sync":
 			l.checkWord(n, path, s, ledgerSyncs)
+		case "callback-type":
+			if s != "generic_api" {
+				l.errorf(n.at, path, "%s must be generic_api, not %s", name, n.quote())
+			}
+		case "log-format":
+			l.checkWord(n, path, s, []string{"json_array", "ndjson", "single"})
 		case "caller-identity":
 			l.checkWord(n, path, s, []string{"api_key_alias", "user_email", "both"})
 		case "partition":

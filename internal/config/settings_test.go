@@ -11,7 +11,7 @@ import (
 var structs = map[Section]any{
 	SectionParams: &LitellmParams{}, SectionInfo: &ModelInfo{}, SectionLitellm: &LitellmSettings{},
 	SectionGroups: &ModelGroupSettings{}, SectionStrategy: &RoutingStrategyArgs{}, SectionProviderBudget: &ProviderBudget{}, SectionCache: &CacheParams{}, SectionRedis: &Redis{}, SectionRouter: &RouterSettings{}, SectionGeneral: &GeneralSettings{},
-	SectionEntry: &Deployment{}, SectionFile: &FileCallback{}, SectionMetrics: &MetricsGroup{}, SectionAlerting: &AlertingArgs{}, SectionS3: &S3Callback{},
+	SectionEntry: &Deployment{}, SectionFile: &FileCallback{}, SectionMetrics: &MetricsGroup{}, SectionAlerting: &AlertingArgs{}, SectionCallback: &CallbackSetting{}, SectionS3: &S3Callback{},
 }
 
 func TestSettingsTable(t *testing.T) {
@@ -57,7 +57,7 @@ func TestEveryCheckIsKnown(t *testing.T) {
 	known := []string{
 		"", "no-comma", "region", "role", "session-name", "url", "service", "header", "disconnect", "mode", "strategy", "pre-call", "networks", "routes", "message", "template", "roles", "mark", "betas", "ledger-policy", "ledger-sync",
 		"cache-type", "cache-mode", "budget-duration", "timezone", "token-type",
-		"not-negative", "positive", "callback", "partition", "metrics", "metric-labels", "caller-identity", "alerting", "alert-types",
+		"not-negative", "positive", "callback", "partition", "metrics", "metric-labels", "caller-identity", "alerting", "alert-types", "callback-type", "event-types", "log-format",
 	}
 	for s, dst := range structs {
 		typ := reflect.TypeOf(dst).Elem()

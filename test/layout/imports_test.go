@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 		"internal/account", "internal/jsonscan", "internal/secret", "internal/telemetry",
 	},
 	"internal/telemetry/traces": {
-		"internal/account", "internal/secret", "internal/telemetry",
+		"internal/account", "internal/jsonscan", "internal/secret", "internal/telemetry",
 	},
 	"internal/engine": {
 		"llm", "internal/account", "internal/bedrock/…", "internal/catalog", "internal/jsonscan", "internal/media",

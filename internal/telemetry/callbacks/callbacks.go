@@ -17,6 +17,8 @@ const (
 	GenericAPI = "generic_api"
 	Langfuse   = "langfuse"
 	S3         = "s3_v2"
+	Datadog    = "datadog"
+	SumoLogic  = "sumologic"
 )
 
 // Wish is a callback that a configuration names.
@@ -24,6 +26,16 @@ type Wish struct {
 	Name string
 	// Success and Failure say which calls it is told of.
 	Success, Failure bool
+	// NoContents keeps what was said from it.
+	NoContents bool
+}
+
+// API is an endpoint that is told of calls as generic_api's is, under a name of the configuration's own.
+type API struct {
+	Endpoint secret.Secret // its path or query may hold a token
+	Headers  map[string]secret.Secret
+	// Format is how payloads are sent: json_array, which is the default, ndjson, or single, which is one request for each.
+	Format string
 }
 
 // FileOptions say where payloads are written.
@@ -45,6 +57,8 @@ type Options struct {
 	S3     S3Options
 	// WebhookHeaders are sent with every request of generic_api.
 	WebhookHeaders map[string]secret.Secret
+	// APIs are endpoints by the names that Wishes have.
+	APIs map[string]API
 	// LangfuseTags are further tags of Langfuse's traces: cache_hit, cache_key.
 	LangfuseTags []string
 	// Limits bound each queue.
@@ -95,7 +109,14 @@ func (o *Options) sink(name string) (Sink, error) {
 	if further := o.Further[name]; further != nil {
 		return further()
 	}
+	if api, ok := o.APIs[name]; ok {
+		return newAPI(o, name, api)
+	}
 	switch name {
+	case Datadog:
+		return newDatadog(o)
+	case SumoLogic:
+		return newSumoLogic(o)
 	case File:
 		return newFile(o)
 	case GenericAPI:
@@ -142,11 +163,28 @@ func (c *Callbacks) Finished(e *telemetry.Event) {
 		return
 	}
 	failed := e.Failed()
+	var silent *telemetry.Event // the same without what was said
 	for i := range c.routes {
-		if r := &c.routes[i]; failed && r.Failure || !failed && r.Success {
+		r := &c.routes[i]
+		switch {
+		case failed && !r.Failure || !failed && !r.Success:
+		case r.NoContents && e.Content != nil:
+			if silent == nil {
+				silent = withoutContents(e)
+			}
+			r.queue.Add(silent)
+		default:
 			r.queue.Add(e)
 		}
 	}
+}
+
+// withoutContents returns an event that does not say what was said.
+func withoutContents(e *telemetry.Event) *telemetry.Event {
+	silent, content := *e, *e.Content
+	content.Messages, content.Response, content.Redacted = nil, nil, true
+	silent.Content = &content
+	return &silent
 }
 
 // Stats returns the counters of each callback's queue.

@@ -238,9 +238,16 @@ func (w *Writer) payload(e *telemetry.Event) *payload {
 	if !w.HideKeys {
 		c := &e.Caller
 		p.Metadata.KeyHash, p.Metadata.KeyAlias, p.Metadata.TeamID, p.Metadata.UserID = maybe(r.KeyHash), maybe(c.KeyAlias), maybe(c.TeamID), maybe(c.UserID)
+		p.Metadata.TeamAlias, p.Metadata.OrgID = maybe(c.TeamAlias), maybe(c.OrganizationID)
+		if c.User != nil {
+			p.Metadata.UserEmail = maybe(c.User.Email)
+		}
 	}
 	if c := e.Content; c != nil {
 		p.Messages, p.Response, p.Metadata.Requester = c.Messages, c.Response, c.Metadata
+		if logs := jsonscan.Member(c.Metadata, "spend_logs_metadata"); len(logs) > 0 && logs[0] == '{' {
+			p.Metadata.SpendLogs = logs
+		}
 		if c.Parameters != nil {
 			p.Parameters = c.Parameters
 		}

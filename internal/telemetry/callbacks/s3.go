@@ -3,6 +3,7 @@ package callbacks
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ type S3Options struct {
 	Encryption, KMSKey string
 	// Signer signs the requests.
 	Signer Signer
+	// TLS says which certificates are trusted; nil is the usual ones.
+	TLS *tls.Config
+	// StripBase64 leaves images and files out of messages.
+	StripBase64 bool
 }
 
 // s3Parallel is how many objects are put at once.
@@ -46,6 +51,9 @@ type s3 struct {
 
 func newS3(o *Options) (*s3, error) {
 	s := &s3{S3Options: o.S3, client: newClient(), writer: &o.Writer}
+	if t, ok := s.client.Transport.(*http.Transport); ok && s.TLS != nil {
+		t.TLSClientConfig = s.TLS
+	}
 	switch {
 	case s.Bucket == "":
 		return nil, errors.New("s3_callback_params.s3_bucket_name is not set")
@@ -120,6 +128,12 @@ func (s *s3) Send(ctx context.Context, batch []*telemetry.Event) ([]*telemetry.E
 }
 
 func (s *s3) put(ctx context.Context, e *telemetry.Event) error {
+	if s.StripBase64 && e.Content != nil {
+		bare, content := *e, *e.Content
+		content.Messages = withoutFiles(content.Messages)
+		bare.Content = &content
+		e = &bare
+	}
 	body, err := s.writer.Payload(e)
 	if err != nil {
 		return err

@@ -30,6 +30,11 @@ type Options struct {
 	Version string
 	// HideKeys leaves out whose key a call was made with.
 	HideKeys bool
+	// Contents has spans say what was said.
+	Contents bool
+	// Langfuse sends spans to Langfuse, in its own words, and no metrics; LangfuseTags are further tags of its traces.
+	Langfuse     bool
+	LangfuseTags []string
 	// Logger gets what goes wrong with metrics.
 	Logger *slog.Logger
 }
@@ -46,6 +51,8 @@ func (o *Options) get(names ...string) string {
 // Exporter sends spans and metrics to an OTLP collector. Its methods are for one goroutine.
 type Exporter struct {
 	hideKeys bool
+	contents bool
+	langfuse *langfuse           // nil where spans go to a collector
 	spans    *otlptrace.Exporter // nil where OTEL_TRACES_EXPORTER is none
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
@@ -65,7 +72,7 @@ const maxSeries = 2000
 
 // New starts an exporter. It must be closed.
 func New(ctx context.Context, o Options) (*Exporter, error) {
-	if p := o.get("OTEL_EXPORTER_OTLP_PROTOCOL"); p != "" && p != "http/protobuf" {
+	if p := o.get("OTEL_EXPORTER_OTLP_PROTOCOL"); p != "" && !o.Langfuse && p != "http/protobuf" {
 		return nil, errors.New("OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf")
 	}
 	about, err := resource.New(ctx,
@@ -79,9 +86,12 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 			return nil, err
 		}
 	}
-	x := &Exporter{hideKeys: o.HideKeys, ended: &ended{}}
-	if o.get("OTEL_TRACES_EXPORTER") != "none" {
-		to, err := o.target("TRACES", "/v1/traces")
+	x := &Exporter{hideKeys: o.HideKeys, contents: o.Contents, ended: &ended{}}
+	if o.Langfuse {
+		x.langfuse = &langfuse{release: o.get("LANGFUSE_RELEASE"), environment: o.get("LANGFUSE_TRACING_ENVIRONMENT"), tags: o.LangfuseTags}
+	}
+	if o.Langfuse || o.get("OTEL_TRACES_EXPORTER") != "none" {
+		to, err := o.spansTarget()
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +101,7 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 		x.provider = sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithSpanProcessor(x.ended))
 		x.tracer = x.provider.Tracer("github.com/outcrop-ai/outcrop", trace.WithInstrumentationVersion(o.Version))
 	}
-	if o.get("OTEL_METRICS_EXPORTER") != "none" {
+	if !o.Langfuse && o.get("OTEL_METRICS_EXPORTER") != "none" {
 		to, err := o.target("METRICS", "/v1/metrics")
 		if err != nil {
 			return nil, errors.Join(err, x.Close(ctx))
@@ -103,6 +113,13 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 		otel.SetErrorHandler(&complaints{logger: o.Logger})
 	}
 	return x, nil
+}
+
+func (o *Options) spansTarget() (*target, error) {
+	if o.Langfuse {
+		return o.langfuseTarget()
+	}
+	return o.target("TRACES", "/v1/traces")
 }
 
 // target returns where a signal goes, by the standard variables or, where they are silent, LiteLLM's.
@@ -134,7 +151,12 @@ func (o *Options) target(signal, path string) (*target, error) {
 }
 
 // Name returns the callback's name.
-func (*Exporter) Name() string { return Name }
+func (x *Exporter) Name() string {
+	if x.langfuse != nil {
+		return LangfuseName
+	}
+	return Name
+}
 
 // Send sends the spans of a batch, and counts its calls.
 func (x *Exporter) Send(ctx context.Context, batch []*telemetry.Event) ([]*telemetry.Event, error) {

@@ -57,9 +57,16 @@ func name(operation, model string) string {
 func (x *Exporter) trace(e *telemetry.Event) {
 	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": e.TraceParent, "tracestate": e.TraceState})
 	op := operation(e)
-	ctx, span := x.tracer.Start(ctx, name(op, model(e)), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(e.Start), trace.WithAttributes(x.request(e, op)...))
-	for i := range e.Attempts {
-		if a := &e.Attempts[i]; !a.Start.IsZero() {
+	list := x.request(e, op)
+	if x.contents {
+		list = append(list, contents(e)...)
+	}
+	if x.langfuse != nil {
+		list = append(list, x.langfuse.attributes(e, x.hideKeys)...)
+	}
+	ctx, span := x.tracer.Start(ctx, name(op, model(e)), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(e.Start), trace.WithAttributes(list...))
+	for i := range e.Attempts { // Langfuse would count the tokens of each again
+		if a := &e.Attempts[i]; !a.Start.IsZero() && x.langfuse == nil {
 			x.attempt(ctx, e, a, op, i, i == len(e.Attempts)-1)
 		}
 	}
