@@ -24,12 +24,12 @@ type DeploymentState struct {
 // States calls yield with each deployment: those that have been called for each of the models that they stood for.
 func (e *Engine) States(yield func(DeploymentState)) {
 	now := time.Now()
-	called := map[*router.Deployment]bool{}
+	called := map[[2]string]bool{}
 	e.targets.Range(func(_, value any) bool {
 		t := value.(*target) //nolint:forcetypeassert // the map holds nothing else
 		d := t.deployment
 		until, _, _ := t.state.Until(now)
-		called[d] = true
+		called[[2]string{d.ID, d.Group}] = true
 		yield(DeploymentState{
 			ID: d.ID, Group: d.Group, Model: t.id, Endpoint: t.endpoint, LeftAlone: !until.IsZero(), Failing: t.state.Failing(now),
 			Region: t.region, Limits: router.Use{Requests: d.Limits.Requests, Tokens: d.Limits.Tokens}, Left: t.state.Quota.Left(now, &d.Limits),
@@ -37,7 +37,7 @@ func (e *Engine) States(yield func(DeploymentState)) {
 		return true
 	})
 	for _, d := range e.All() {
-		if !called[d] {
+		if !called[[2]string{d.ID, d.Group}] {
 			whole := router.Use{Requests: d.Limits.Requests, Tokens: d.Limits.Tokens}
 			yield(DeploymentState{ID: d.ID, Group: d.Group, Model: d.Ref.ID, Region: d.Region, Limits: whole, Left: whole, Idle: true})
 		}

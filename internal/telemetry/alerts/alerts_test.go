@@ -300,6 +300,19 @@ func TestWhatWillBeSpent(t *testing.T) {
 	if e.Event != "projected_limit_exceeded" || e.ProjectedSpend.String() != "120" || *e.ProjectedDate != midnight.Format(time.DateOnly) || e.MaxBudget.String() != "100" {
 		t.Errorf("got %s", r.pending[0].body)
 	}
+
+	// For ever: half of the budget went in five months, so the other half will last longer than this one.
+	r.pending = nil
+	now := time.Date(2026, 6, 2, 0, 0, 0, 0, time.UTC)
+	standing = account.Standing{Spent: *usd(50), Soft: usd(100)}
+	w.owner.ID, w.owner.Created = "for ever", now.AddDate(0, -5, 0)
+	if r.judge(w, &standing, now); len(r.pending) != 0 {
+		t.Errorf("told %s", r.pending[0].body)
+	}
+	w.owner.Created = now.AddDate(0, 0, -5)
+	if r.judge(w, &standing, now); len(r.pending) != 2 || !strings.Contains(string(r.pending[0].body), `"projected_exceeded_date":"2026-06-07"`) {
+		t.Errorf("half in five days: %d alerts", len(r.pending))
+	}
 	r.pending = nil
 }
 

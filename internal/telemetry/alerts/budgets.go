@@ -139,15 +139,15 @@ func (a *Alerts) judge(w *watched, s *account.Standing, now time.Time) {
 const leastElapsed = 1.0 / 24
 
 // project tells of a soft budget that will be crossed before its period ends, if things go on as they have. A budget for ever
-// is looked at as one of the calendar's month.
+// is looked at until the end of the calendar's month, by what its owner has spent since he was made: LiteLLM takes all of that
+// for the month's.
 func (a *Alerts) project(w *watched, about budgetEvent, s *account.Standing, now time.Time) {
 	from, to := s.From, s.Reset
 	if to.IsZero() {
 		year, month, _ := now.Date()
-		from = time.Date(year, month, 1, 0, 0, 0, 0, now.Location())
-		to = from.AddDate(0, 1, 0)
-		if created := w.owner.Created; created.After(from) {
-			from = created
+		to = time.Date(year, month+1, 1, 0, 0, 0, 0, now.Location())
+		if from = w.owner.Created; from.IsZero() {
+			return
 		}
 	}
 	whole := to.Sub(from).Seconds()

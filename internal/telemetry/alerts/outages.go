@@ -1,7 +1,9 @@
 package alerts
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,20 +122,30 @@ func (a *Alerts) deployments(now time.Time) {
 			members[d.Group][d.ID] = true
 		})
 	}
-	for id, t := range failed {
+	regions := map[string]bool{}
+	for _, id := range slices.Sorted(maps.Keys(failed)) {
 		d := all[id]
 		d.ID = id
-		a.outage(&a.outages, id, t, id, a.o.Rules.OutageTTL, now, func(o *outage, level string) {
+		o := together(&a.outages, id, failed[id], id, a.o.Rules.OutageTTL, now)
+		if level := a.outage(o); level != "" {
 			a.tell(message{kind: Outage, level: levelOf(level), text: outageText(level, "Model", modelOf(&d), &o.tally, d.Endpoint)}, now)
-		})
-		if d.Region == "" {
+		}
+		if d.Region != "" {
+			together(&a.regions, d.Region, failed[id], id, a.o.Rules.RegionTTL, now)
+			regions[d.Region] = true
+		}
+	}
+	for _, region := range slices.Sorted(maps.Keys(regions)) {
+		o := a.regions[region]
+		if len(o.deployments) < 2 { // that is an outage of a deployment
 			continue
 		}
-		a.outage(&a.regions, d.Region, t, id, a.o.Rules.RegionTTL, now, func(o *outage, level string) {
-			a.tell(message{kind: RegionOutage, level: levelOf(level), text: outageText(level, "Region", d.Region, &o.tally, "")}, now)
-		})
+		if level := a.outage(o); level != "" {
+			a.tell(message{kind: RegionOutage, level: levelOf(level), text: outageText(level, "Region", region, &o.tally, "")}, now)
+		}
 	}
-	for id, is := range alone {
+	for _, id := range slices.Sorted(maps.Keys(alone)) {
+		is := alone[id]
 		if is && !a.alone[id] && a.due("cooldown:"+id, max(a.o.Rules.OutageTTL, cooldownGap), now) {
 			d := all[id]
 			out := 0
@@ -157,9 +169,8 @@ func (a *Alerts) deployments(now time.Time) {
 // cooldownGap is the least time between two alerts about one deployment that comes and goes.
 const cooldownGap = 10 * time.Minute
 
-// outage adds failures to what has failed together, and tells once of a minor and once of a major one. Failures in a region
-// are an outage if they are of several deployments.
-func (a *Alerts) outage(list *map[string]*outage, name string, t *tally, id string, ttl time.Duration, now time.Time, tell func(*outage, string)) {
+// together adds failures to those that a name had of late, and forgets those of names whose time is over.
+func together(list *map[string]*outage, name string, t *tally, id string, ttl time.Duration, now time.Time) *outage {
 	for old, o := range *list {
 		if !now.Before(o.until) {
 			delete(*list, old)
@@ -175,17 +186,20 @@ func (a *Alerts) outage(list *map[string]*outage, name string, t *tally, id stri
 	}
 	o.add(t)
 	o.deployments[id] = true
-	if list == &a.regions && len(o.deployments) < 2 {
-		return
-	}
+	return o
+}
+
+// outage says what is to be told of failures: Minor or Major, each once, or nothing.
+func (a *Alerts) outage(o *outage) string {
 	switch {
 	case o.sum() >= a.o.Rules.Major && !o.major:
 		o.minor, o.major = true, true
-		tell(o, "Major")
+		return "Major"
 	case o.sum() >= a.o.Rules.Minor && !o.minor:
 		o.minor = true
-		tell(o, "Minor")
+		return "Minor"
 	}
+	return ""
 }
 
 func levelOf(outage string) string {

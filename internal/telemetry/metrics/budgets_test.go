@@ -169,13 +169,20 @@ func TestWhatIsLeftOfLimits(t *testing.T) {
 	m := New(Options{Deployments: func(yield func(Deployment)) {
 		yield(Deployment{ID: "d1", Group: "claude", Model: "m1", RequestLimit: 10, RequestsLeft: 4, TokenLimit: 1000, TokensLeft: 900})
 		yield(Deployment{ID: "d2", Group: "claude", Model: "m2", RequestLimit: 5, RequestsLeft: 5, TokensLeft: -1, Idle: true})
+		yield(Deployment{ID: "d1", Group: "claude", Model: "m1", RequestLimit: 10, RequestsLeft: 5, TokenLimit: 1000, TokensLeft: 950}) // called in another way
+		yield(Deployment{ID: "w", Group: "bedrock/*", Model: "m1", RequestLimit: 3, RequestsLeft: 1})
+		yield(Deployment{ID: "w", Group: "bedrock/*", Model: "m4", RequestLimit: 3, RequestsLeft: 2})
 		yield(Deployment{ID: "d3", Group: "free", Model: "m3", RequestsLeft: -1, TokensLeft: -1})
 	}})
 	m.Add(call())
+	wild := call()
+	wild.Group, wild.Deployment = "bedrock/*", "w"
+	m.Add(wild)
 	p := page(t, m)
 	const of = `{api_base="None",api_key_alias="ci",api_provider="bedrock",hashed_api_key="abc",litellm_model_name="bedrock/m1",model_group="claude",model_id="d1"} `
 	has(
 		t, p, `litellm_remaining_requests_metric`+of+`9`, `litellm_remaining_tokens_metric`+of+`900`,
+		`litellm_remaining_requests_metric{api_base="None",api_key_alias="ci",api_provider="bedrock",hashed_api_key="abc",litellm_model_name="bedrock/m1",model_group="bedrock/*",model_id="w"} 1`,
 		`litellm_deployment_rpm_limit{api_base="None",api_provider="bedrock",litellm_model_name="bedrock/m2",model_group="claude",model_id="d2"} 5`,
 		`litellm_deployment_tpm_limit{api_base="None",api_provider="bedrock",litellm_model_name="bedrock/m1",model_group="claude",model_id="d1"} 1000`,
 	)

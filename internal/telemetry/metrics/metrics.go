@@ -109,6 +109,11 @@ func (m *Metrics) of(l labels) *series {
 			return m.of(rest)
 		}
 	}
+	return m.fresh(l)
+}
+
+// fresh makes the series of labels that nobody has had yet. It is apart from of, whose labels need no room of their own.
+func (m *Metrics) fresh(l labels) *series {
 	made := m.v.series(&l)
 	m.mu.Lock()
 	defer m.mu.Unlock()

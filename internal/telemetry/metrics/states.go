@@ -123,7 +123,7 @@ func (s *states) deployments(out chan<- prometheus.Metric) {
 	state, rpm, tpm := s.gauge("litellm_deployment_state"), s.gauge("litellm_deployment_rpm_limit"), s.gauge("litellm_deployment_tpm_limit")
 	own := prometheus.NewDesc("outcrop_deployment_state", "State of a deployment: 0 is well, 1 has failed of late, 2 is left alone.", []string{"deployment", "model_group"}, nil)
 	worst := map[[2]string]int{} // one deployment may stand for several models, by a wildcard
-	left := map[string]*leftOfGroup{}
+	left := map[string]leftOfGroup{}
 	s.m.o.Deployments(func(d Deployment) {
 		l := labels{model: d.Model, id: d.ID, group: d.Group, base: d.Base}
 		if !d.Idle {
@@ -131,10 +131,11 @@ func (s *states) deployments(out chan<- prometheus.Metric) {
 			key := [2]string{d.ID, d.Group}
 			worst[key] = max(worst[key], d.State)
 		}
-		if left[d.Group] == nil {
-			left[d.Group] = &leftOfGroup{}
+		of := quotaOf(d.Group, d.Model)
+		if left[of] == nil {
+			left[of] = leftOfGroup{}
 		}
-		left[d.Group].add(&d)
+		left[of].add(&d)
 		if d.RequestLimit > 0 {
 			rpm.set(&l, float64(d.RequestLimit), larger)
 		}
@@ -153,37 +154,65 @@ func (s *states) deployments(out chan<- prometheus.Metric) {
 	s.left(out, left)
 }
 
-// leftOfGroup is what is left of the limits of a group's deployments; limited says that there are any.
-type leftOfGroup struct {
-	requests, tokens               int64
-	limitedRequests, limitedTokens bool
+// quotaOf is what names a limit: a group, and the model where the group is a wildcard, each of whose models has limits of its own.
+func quotaOf(group, model string) string {
+	if strings.Contains(group, "*") {
+		return group + between + model
+	}
+	return group
 }
 
-func (g *leftOfGroup) add(d *Deployment) {
+// leftOfGroup is what is left of the limits of a group's deployments, by their ids; -1 where there is no limit.
+type leftOfGroup map[string]*leftOfDeployment
+
+type leftOfDeployment struct{ requests, tokens int64 }
+
+// add notes a deployment. One that is called in several ways has the least that is left in any.
+func (g leftOfGroup) add(d *Deployment) {
+	one := leftOfDeployment{-1, -1}
 	if d.RequestLimit > 0 {
-		g.requests, g.limitedRequests = g.requests+d.RequestsLeft, true
+		one.requests = d.RequestsLeft
 	}
 	if d.TokenLimit > 0 {
-		g.tokens, g.limitedTokens = g.tokens+d.TokensLeft, true
+		one.tokens = d.TokensLeft
 	}
+	if known := g[d.ID]; known != nil {
+		known.requests, known.tokens = min(known.requests, one.requests), min(known.tokens, one.tokens)
+		return
+	}
+	g[d.ID] = &one
+}
+
+// sum returns what is left in all, -1 where nothing is limited.
+func (g leftOfGroup) sum() leftOfDeployment {
+	all := leftOfDeployment{-1, -1}
+	for _, one := range g {
+		if one.requests >= 0 {
+			all.requests = max(all.requests, 0) + one.requests
+		}
+		if one.tokens >= 0 {
+			all.tokens = max(all.tokens, 0) + one.tokens
+		}
+	}
+	return all
 }
 
 // left tells what is left of the limits of groups, for each caller who has called them: that is how LiteLLM labels it.
-func (s *states) left(out chan<- prometheus.Metric, left map[string]*leftOfGroup) {
+func (s *states) left(out chan<- prometheus.Metric, left map[string]leftOfGroup) {
 	requests, tokens := s.gauge("litellm_remaining_requests_metric"), s.gauge("litellm_remaining_tokens_metric")
 	if requests == nil && tokens == nil {
 		return
 	}
 	s.m.each(func(l *labels) {
-		g := left[l.group]
-		if g == nil || l.id == none {
+		if l.id == none {
 			return
 		}
-		if g.limitedRequests {
-			requests.set(l, float64(g.requests), smaller)
+		all := left[quotaOf(l.group, l.model)].sum()
+		if all.requests >= 0 {
+			requests.set(l, float64(all.requests), smaller)
 		}
-		if g.limitedTokens {
-			tokens.set(l, float64(g.tokens), smaller)
+		if all.tokens >= 0 {
+			tokens.set(l, float64(all.tokens), smaller)
 		}
 	})
 	requests.send(out)
