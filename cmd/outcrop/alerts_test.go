@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/outcrop-ai/outcrop/test/servers"
 )
 
 // A soft budget that a call crosses is told while the gateway runs, once, and what is left of budgets stands on /metrics.
@@ -110,4 +112,40 @@ func TestCheckNamesAlertsThatDoNotArrive(t *testing.T) {
 			t.Errorf("no line %q in %s", want, p.out.text())
 		}
 	}
+}
+
+// What two gateways spend together crosses a soft budget, and refuses nothing: the counters that they share know it.
+func TestASoftBudgetOfTwoGateways(t *testing.T) {
+	got := make(chan string, 100)
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- string(body)
+	}))
+	defer sink.Close()
+	database, shared := servers.StartPostgres(t), servers.StartValkey(t)
+	vars := map[string]string{"DATABASE_URL": database.Database(t), "REDIS_URL": shared.URL, "WEBHOOK_URL": sink.URL}
+	const master = "sk-limits-0123456789abcdef"
+	config := write(t, serveConfig(simulated(t), master, "")+"  coordination_redis: {socket_timeout: 30}\n  alerting: [webhook]\n")
+	a, first := running(t, vars, "--config", config, "--host", "127.0.0.1")
+	b, second := running(t, vars, "--config", config, "--host", "127.0.0.1")
+	key := generate(t, first, master, `{"soft_budget":0.0002}`) // a call costs about a tenth of it, or more
+	know(t, key, first, second)
+	if answers := burst(60, key, first, second); answers[http.StatusOK] != 60 {
+		t.Errorf("of 60 requests %v: a soft budget refuses nothing", answers)
+	}
+	for told := map[string]bool{}; !told["soft_budget_crossed"]; {
+		var event struct {
+			Event string  `json:"event"`
+			Spend float64 `json:"spend"`
+		}
+		if err := json.Unmarshal([]byte(<-got), &event); err != nil {
+			t.Fatal(err)
+		}
+		told[event.Event] = true
+		if event.Event == "soft_budget_crossed" && event.Spend < 0.0002 {
+			t.Errorf("it was told at %v", event.Spend)
+		}
+	}
+	a.end(t)
+	b.end(t)
 }

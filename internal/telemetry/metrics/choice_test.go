@@ -23,10 +23,10 @@ func families(page string) []string {
 }
 
 func TestGroupsLeaveTheirMetricsWithTheirLabels(t *testing.T) {
-	m := New(Options{InFlight: func() int64 { return 1 }, Choice: Choice{
+	m := New(Options{InFlight: func() int64 { return 1 }, Callbacks: func(yield func(Callback)) { yield(Callback{Name: "file", Failures: 2}) }, Choice: Choice{
 		Groups: []Group{
 			{Metrics: []string{"litellm_spend_metric"}, Labels: []string{"team", "user_agent", "nonsense"}},
-			{Metrics: []string{"litellm_total_tokens_metric", "litellm_deployment_state"}},
+			{Metrics: []string{"litellm_total_tokens_metric", "litellm_deployment_state", "litellm_callback_logging_failures_metric"}},
 		},
 		NoLabels: []string{"user_email", "org_alias"},
 	}})
@@ -38,11 +38,11 @@ func TestGroupsLeaveTheirMetricsWithTheirLabels(t *testing.T) {
 	r.TeamID, r.KeyHash = "t1", "another"
 	m.Finished(&telemetry.Event{Record: r, Agent: "curl/8"})
 	p := page(t, m)
-	if got := families(p); !slices.Equal(got, []string{"litellm_spend_metric_total", "litellm_total_tokens_metric_total"}) {
+	if got := families(p); !slices.Equal(got, []string{"litellm_callback_logging_failures_metric_total", "litellm_spend_metric_total", "litellm_total_tokens_metric_total"}) {
 		t.Errorf("there are %v", got)
 	}
 	has(
-		t, p, `litellm_spend_metric_total{team="t1",user_agent="curl/8"} 3`,
+		t, p, `litellm_spend_metric_total{team="t1",user_agent="curl/8"} 3`, `litellm_callback_logging_failures_metric_total{callback_name="file"} 2`,
 		`litellm_total_tokens_metric_total{api_key_alias="ci",api_provider="bedrock",end_user="None",hashed_api_key="abc",model="m1",model_id="d1",org_id="o1",requested_model="claude",team="t1",team_alias="core",user="u1"} 42`,
 		`outcrop_cache_hits_total{model_group="claude"} 0`,
 	)

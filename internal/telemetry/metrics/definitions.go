@@ -126,12 +126,13 @@ type Choice struct {
 	Callers string
 }
 
-// has reports whether there is a metric.
+// has reports whether there is a metric, by its name in configurations or by the one on the page.
 func (c *Choice) has(name string) bool {
-	if slices.Contains(c.NoMetrics, name) || slices.Contains(c.NoMetrics, strings.TrimSuffix(name, "_total")) {
+	short := strings.TrimSuffix(name, "_total")
+	if slices.Contains(c.NoMetrics, name) || slices.Contains(c.NoMetrics, short) {
 		return false
 	}
-	return len(c.Groups) == 0 || strings.HasPrefix(name, "outcrop_") || slices.ContainsFunc(c.Groups, func(g Group) bool { return slices.Contains(g.Metrics, name) })
+	return len(c.Groups) == 0 || strings.HasPrefix(name, "outcrop_") || slices.ContainsFunc(c.Groups, func(g Group) bool { return slices.Contains(g.Metrics, short) })
 }
 
 // labels returns the labels that a metric has.
