@@ -131,7 +131,7 @@ func TestASoftBudgetOfTwoGateways(t *testing.T) {
 	key := generate(t, first, master, `{"soft_budget":0.0002}`) // a call costs about a tenth of it, or more
 	know(t, key, first, second)
 	if answers := burst(60, key, first, second); answers[http.StatusOK] != 60 {
-		t.Errorf("of 60 requests %v: a soft budget refuses nothing", answers)
+		t.Fatalf("of 60 requests %v: a soft budget refuses nothing", answers)
 	}
 	for told := map[string]bool{}; !told["soft_budget_crossed"]; {
 		var event struct {
