@@ -182,7 +182,7 @@ func (c *Callbacks) Finished(e *telemetry.Event) {
 // withoutContents returns an event that does not say what was said.
 func withoutContents(e *telemetry.Event) *telemetry.Event {
 	silent, content := *e, *e.Content
-	content.Messages, content.Response, content.Redacted = nil, nil, true
+	content.Messages, content.Request, content.Response, content.Redacted = nil, nil, nil, true
 	silent.Content = &content
 	return &silent
 }
