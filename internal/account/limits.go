@@ -265,7 +265,7 @@ func (l *Lease) owner(o *Owner, ask *Ask, now time.Time) {
 			l.charges = append(l.charges, charge)
 		}
 		if most != nil {
-			claim(Money, charge, int64(*most), max(int64(ask.Worst), 1), end) // Redis takes no -0 when it is given back
+			claim(Money, charge, int64(*most), int64(ask.Worst), end)
 		}
 	}
 	l.charges = append(l.charges, Charge{o.Scope, o.ID, 0})

@@ -60,7 +60,7 @@ if ARGV[1] == 'give' then
     elseif resource == 'p' then
       if tonumber(redis.call('HINCRBY', key, self, -1)) <= 0 then redis.call('HDEL', key, self) end
     elseif resource == 'm' then
-      redis.call('HINCRBY', key, self, '-' .. amount)
+      if amount ~= '0' then redis.call('HINCRBY', key, self, '-' .. amount) end -- -0 is no number to it
       redis.call('HINCRBY', key, 'spent', used)
       redis.call('EXPIRE', key, 3456000)
     end

@@ -239,3 +239,21 @@ func TestLimitsWhenTheServerIsBack(t *testing.T) {
 		t.Errorf("what was held before is held still: %+v", taken)
 	}
 }
+
+// TestAClaimOfNothing, as that of a budget of which nobody knows what a call may cost, is given back like another, and other
+// replicas know what was spent.
+func TestAClaimOfNothing(t *testing.T) {
+	s := servers.StartValkey(t)
+	o := CounterOptions{Patience: 10 * time.Second}
+	a, b := counting(t, s, o), counting(t, s, o)
+	nothing := claim(account.Money, "m", 100, 0)
+	taken := take(t, a, nothing)
+	if taken.Refused != -1 {
+		t.Fatalf("%+v", taken)
+	}
+	a.Give(t.Context(), time.Now(), taken.At, []account.Claim{nothing}, []int64{30})
+	until(t, "what was spent is not known", func() bool {
+		spent, err := b.Spent(t.Context(), nothing.Charge)
+		return err == nil && spent == 30
+	})
+}
