@@ -78,14 +78,14 @@ func TestLedgerVerify(t *testing.T) {
 		keepRows(t, log, away{}, "d")
 		verify(exitOK, "       1  rows wait", map[string]int{"rows": 4, "shipped": 3, "waiting": 1, "waiting_but_written": 0})
 
-		// SQLite keeps rows in another form, of which spend_logs is a view.
+		// SQLite keeps rows in another form, of which spend_logs is a view. The lower bits of an id tell calls of one microsecond apart.
 		remove, double := []string{`DELETE FROM spend_logs WHERE litellm_call_id = 'b'`}, []string{fmt.Sprintf(`INSERT INTO spend_logs (litellm_call_id, entry, %[1]s) SELECT litellm_call_id, entry + 1, %[1]s FROM spend_logs WHERE litellm_call_id = 'a'`,
 			`"startTime", "endTime", http_status, usage_source, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, completion_tokens, reasoning_tokens, total_tokens, cache_split, stream, client_closed, upstream_us, own_us, input_images, queries, images_made`)}
 		if d.Name == "sqlite" {
 			remove = []string{`DELETE FROM spend_rows WHERE id = (SELECT id FROM spend_logs WHERE litellm_call_id = 'b')`}
 			double = []string{
-				`INSERT INTO spend_rows (id, total_tokens, duration_us, data) SELECT id + 100, total_tokens, duration_us, json_set(data, '$.entry', entry + 100) FROM spend_logs WHERE litellm_call_id = 'a'`,
-				`INSERT INTO spend_ids (hash, id) SELECT hash, id + 100 FROM spend_ids JOIN spend_logs USING (id) WHERE litellm_call_id = 'a'`,
+				`INSERT INTO spend_rows (id, total_tokens, duration_us, data) SELECT id + iif(id & 512, -512, 512), total_tokens, duration_us, json_set(data, '$.entry', entry + 100) FROM spend_logs WHERE litellm_call_id = 'a'`,
+				`INSERT INTO spend_ids (hash, id) SELECT hash, id + iif(id & 512, -512, 512) FROM spend_ids JOIN spend_logs USING (id) WHERE litellm_call_id = 'a'`,
 			}
 		}
 		for _, statement := range remove {
