@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -105,20 +104,10 @@ func serve(ctx context.Context, args []string, s stdio, lookup env) error {
 	if err != nil {
 		return err
 	}
-	collectLess(lookup)
+	defer collectLess(lookup)()
 	return g.run(ctx, func(address string) {
 		g.logger.Info("Outcrop is ready", "address", address, "version", currentVersion())
 	})
-}
-
-// collectLess has the garbage collector run half as often as it would, unless GOGC says how often. What a gateway holds is small
-// beside what it makes and drops, so that this saves a fortieth of the processor's time for some megabytes. The start is over
-// by now: what it has dropped is given back first.
-func collectLess(lookup env) {
-	if _, said := lookup("GOGC"); !said {
-		debug.FreeOSMemory()
-		debug.SetGCPercent(400)
-	}
 }
 
 // errReported ends a start whose reasons have been printed, a line each.
