@@ -2,7 +2,6 @@ package llm
 
 import (
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -49,15 +48,24 @@ func (c Cost) Plus(d Cost) Cost {
 
 // Decimal returns the exact amount in dollars, a decimal number without trailing zeros.
 func (c Cost) Decimal() string {
-	sign, n := "", c.pico
-	if n < 0 {
-		sign, n = "-", -n
-	}
-	whole, rest := sign+strconv.FormatInt(n/picoPerDollar, 10), n%picoPerDollar
+	var room [24]byte // a sign, the digits of 64 bits, a point
+	out := strconv.AppendInt(room[:0], c.pico/picoPerDollar, 10)
+	rest := c.pico % picoPerDollar
 	if rest == 0 {
-		return whole
+		return string(out)
 	}
-	return whole + "." + strings.TrimRight(strconv.FormatInt(picoPerDollar+rest, 10)[1:], "0")
+	if rest < 0 {
+		rest = -rest
+		if c.pico > -picoPerDollar { // the whole dollars are 0, which has no sign
+			out = append(room[:0], "-0"...)
+		}
+	}
+	out = append(out, '.')
+	for unit := int64(picoPerDollar / 10); rest > 0; unit /= 10 {
+		out = append(out, byte('0'+rest/unit))
+		rest %= unit
+	}
+	return string(out)
 }
 
 // String returns the exact amount, such as "$0.000345", or "unknown".

@@ -391,8 +391,12 @@ func rateLimit(h http.Header, what string, limit, left int64, reset time.Duratio
 // none is the count of what has not happened.
 var none = []string{"0"}
 
+// milliseconds writes a duration with three decimal places, the last of them rounded.
 func milliseconds(d time.Duration) string {
-	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
+	micro := max(d.Round(time.Microsecond).Microseconds(), 0)
+	var room [24]byte
+	out := strconv.AppendInt(room[:0], micro/1000, 10)
+	return string(append(out, '.', byte('0'+micro/100%10), byte('0'+micro/10%10), byte('0'+micro%10)))
 }
 
 func number(n int) []string {
