@@ -62,7 +62,7 @@ func (c Cost) Decimal() string {
 	}
 	out = append(out, '.')
 	for unit := int64(picoPerDollar / 10); rest > 0; unit /= 10 {
-		out = append(out, byte('0'+rest/unit))
+		out = append(out, "0123456789"[rest/unit])
 		rest %= unit
 	}
 	return string(out)
