@@ -249,8 +249,8 @@ func newGatewayProcess(c *config.Config, o *serveOptions, s stdio, lookup env) (
 	watcher, watch := g.openCallbacks(g.logger)
 	e := engine.New(engine.Options{
 		Limits: g.limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
-		EndUsers: endUsers,
-		Catalog:  cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Watcher: watcher, Bodies: g.bodies, Logger: g.logger, Debug: o.detailedDebug,
+		EndUsers: endUsers, NoAddresses: c.GeneralSettings.NoAddressLogging,
+		Catalog: cat, Router: g.table.Router, Connections: g.table.Connections, PassThrough: g.table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: recorder, Watcher: watcher, Bodies: g.bodies, Logger: g.logger, Debug: o.detailedDebug,
 		KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: g.fetcher, Routing: routing, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), ImageConcurrency: c.GeneralSettings.ImageConcurrency,
 	})
 	g.engine = e

@@ -43,6 +43,22 @@ func (a *Addresses) Of(r *http.Request) netip.Addr {
 	return address
 }
 
+// Text returns the address of the client as text, empty where there is none. It costs no memory but where a proxy says it: the
+// connection's own address is text already.
+func (a *Addresses) Text(r *http.Request) string {
+	address := a.Of(r)
+	if !address.IsValid() {
+		return ""
+	}
+	if at := strings.LastIndexByte(r.RemoteAddr, ':'); at >= 0 {
+		host := strings.Trim(r.RemoteAddr[:at], "[]")
+		if peer, err := netip.ParseAddr(host); err == nil && peer == address {
+			return host
+		}
+	}
+	return address.String()
+}
+
 // parseHop reads an address, with or without a port.
 func parseHop(text string) (netip.Addr, bool) {
 	text = strings.Trim(text, " \t")

@@ -21,8 +21,16 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func TestAddresses(t *testing.T) {
 	f := func(a Addresses, want, peer string, forwarded ...string) {
 		t.Helper()
-		if got := a.Of(&http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": forwarded}}); got.String() != want {
+		r := &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": forwarded}}
+		if got := a.Of(r); got.String() != want {
 			t.Errorf("%s %q: got %s, want %s", peer, forwarded, got, want)
+		}
+		text := want
+		if want == "invalid IP" {
+			text = ""
+		}
+		if got := a.Text(r); got != text {
+			t.Errorf("%s %q: got %q, want %q", peer, forwarded, got, text)
 		}
 	}
 	direct := Addresses{}
@@ -61,4 +69,18 @@ func TestParseNetwork(t *testing.T) {
 	f("10.0.0", "")
 	f("10.0.0.0/99", "")
 	f("", "")
+}
+
+// TestAddressesAreTextAlready: every row has one.
+func TestAddressesAreTextAlready(t *testing.T) {
+	for _, peer := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
+		r, a := &http.Request{RemoteAddr: peer}, Addresses{Forwarded: true}
+		if n := testing.AllocsPerRun(100, func() {
+			if a.Text(r) == "" {
+				t.Fatal("no address")
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", peer, n)
+		}
+	}
 }

@@ -66,6 +66,9 @@ type Caller struct {
 	Organization *Organization
 	// Member is the user as a member of the team.
 	Member *Member
+	// Metadata is a JSON object that every row of the caller's calls has: spend_logs_metadata in the metadata of the key and of
+	// its team, nil if there is none.
+	Metadata json.RawMessage
 	// Owners are those whose limits and budgets the caller's requests have to keep: the key, its team, ….
 	Owners []Owner
 }
@@ -112,6 +115,7 @@ func (d *Directory) caller(o *Holder, now time.Time) *resolution {
 			d.withBudget(&organization.Terms)
 			c.Organization = &organization
 		}
+		c.Metadata = rowMetadata(&key, c.Team)
 		c.Owners = c.owners()
 	})
 }

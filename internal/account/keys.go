@@ -77,6 +77,9 @@ func (k *Keys) Directory() *Directory { return k.o.Directory }
 // Address returns where a request comes from.
 func (k *Keys) Address(r *http.Request) netip.Addr { return k.o.Addresses.Of(r) }
 
+// AddressText returns the same as text, empty where it is not known.
+func (k *Keys) AddressText(r *http.Request) string { return k.o.Addresses.Text(r) }
+
 // Authenticate says who sent a request. The error never holds a key. Its status is 401, but for an address that may not call
 // (403), one that has sent too many wrong keys (429), and a key that nobody can look up now (503).
 //

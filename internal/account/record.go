@@ -28,8 +28,8 @@ type Record struct {
 	// KeyAlias is the name of the caller's key; UserID, TeamID and OrganizationID say whose it is, TeamAlias is the team's
 	// name. All are empty where that is not known.
 	KeyAlias, UserID, TeamID, TeamAlias, OrganizationID string
-	// Session is the client's name for the conversation; IP the address that it called from, kept only where the
-	// configuration says so; Metadata is a JSON object that the client wants to find in the row.
+	// Session is the client's name for the conversation; IP the address that it called from, kept unless the configuration says
+	// otherwise; Metadata is a JSON object that the client, the key's owner or the team's wants to find in the row.
 	Session, IP string
 	Metadata    json.RawMessage
 	// CacheKey is the name of the answer in the cache of answers, CacheHit says that it came from there.

@@ -672,6 +672,9 @@ type GeneralSettings struct {
 	// UseXForwardedFor takes the client's address from X-Forwarded-For, where a proxy of trusted_proxy_ranges sends it: the
 	// last one in it that is none of theirs. Default: false.
 	UseXForwardedFor bool `yaml:"use_x_forwarded_for"`
+	// NoAddressLogging keeps the addresses that requests come from out of the rows of calls; callbacks are told all the same.
+	// Default: false.
+	NoAddressLogging bool `yaml:"disable_requester_ip_address_logging"`
 	// TrustedProxyRanges are the addresses and networks of proxies before the gateway. Default: loopback and private ones.
 	TrustedProxyRanges []string `yaml:"trusted_proxy_ranges" check:"networks"`
 	// MaxWrongKeysPerMinute is how many wrong keys an address may send in a minute before it gets 429 for the rest of it; 0 is

@@ -922,7 +922,7 @@ var settings = map[Section][]Setting{
 		{"spend_logs_metadata_fields", NotYet, "spend logs have no settings yet"},
 		{"spend_capture_rate_check", NotYet, "spend logs have no settings yet"},
 		{"spend_report_frequency", NotYet, "spend logs have no settings yet"},
-		{"disable_requester_ip_address_logging", NotYet, "spend logs have no settings yet"},
+		{"disable_requester_ip_address_logging", Supported, ""},
 		{"accounting_capture", NotYet, "spend logs have no settings yet"},
 		{"accounting_sync_ack", NotYet, "spend logs have no settings yet"},
 		{"accounting_sync_ack_timeout_seconds", NotYet, "spend logs have no settings yet"},

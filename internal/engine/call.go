@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -68,6 +69,10 @@ type Call struct {
 	// names, or geographies such as eu; nil is any.
 	Session string
 	Regions []string
+	// Metadata is a compact JSON object that the client wants to find in the call's row; IP the address that it called from,
+	// empty where that is not known. Neither may alias a buffer.
+	Metadata json.RawMessage
+	IP       string
 
 	// Deployment is the one that was chosen, with the model that it stands for.
 	Deployment *router.Deployment

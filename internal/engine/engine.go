@@ -44,6 +44,8 @@ type Options struct {
 	Bodies int
 	// Watcher is told of every finished call; nil when nobody wants to know.
 	Watcher telemetry.Watcher
+	// NoAddresses keeps the addresses of clients out of records; watchers see them all the same.
+	NoAddresses bool
 	// MaxDrains bounds how many answers of clients that have gone are read to their end at once, DrainFor how long each may
 	// take. 0 means 100 and 5 minutes.
 	MaxDrains int

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/internal/telemetry"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -126,6 +128,7 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	r.Cost, r.CostKnown, r.Lines, r.Charges = int64(call.cost), call.costKnown, call.lines, call.lease.Charges()
 	r.KeyAlias, r.UserID, r.TeamID = call.Caller.KeyAlias, call.Caller.UserID, call.Caller.TeamID
 	r.Session, r.CacheKey, r.CacheHit = call.Session, call.CacheKey, call.CacheHit
+	r.IP, r.Metadata = call.IP, rowMetadata(call.Metadata, call.Caller.Metadata)
 	if call.CacheHit {
 		r.Group = call.group
 	}
@@ -134,6 +137,9 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 	r.SetError(failure)
 	if e.o.Recorder != nil && call.Type != "" {
 		kept := r
+		if e.o.NoAddresses {
+			kept.IP = ""
+		}
 		if e.o.Bodies > 0 {
 			kept.Body = call.Content.Stored(r.Asked, saidAs(call.Type), e.o.Bodies)
 		}
@@ -143,6 +149,29 @@ func (e *Engine) Book(call *Call, status int, failure *llm.Error) {
 		e.tell(call, &r)
 	}
 	call.record = r
+}
+
+// rowMetadata returns what a row has of what its client wants to find in it, with those of the caller's own members that the
+// client says nothing of. Of few calls there is anything, and of fewer both.
+func rowMetadata(client, caller json.RawMessage) json.RawMessage {
+	const braces = "{}"
+	switch {
+	case len(caller) <= len(braces):
+		return client
+	case len(client) <= len(braces):
+		return caller
+	}
+	said := map[string]bool{}
+	for name := range jsonscan.Members(client) {
+		said[name] = true
+	}
+	all := slices.Clip(client[:len(client)-1])
+	for name, value := range jsonscan.Members(caller) {
+		if !said[name] {
+			all = append(append(llm.AppendString(append(all, ','), name), ':'), value...)
+		}
+	}
+	return append(all, '}')
 }
 
 // saidAs is the name that what a client says has in requests of a type.

@@ -157,6 +157,7 @@ func (s *Server) readUpTo(x *exchange, limit int64, decode func([]byte) (*llm.Re
 	call.StreamTimeout, call.Session, call.Regions = control.StreamTimeout, control.Session, control.Regions
 	req.Policy.Allowed = control.Allowed
 	call.Request = req
+	x.keepInRow("spend_logs_metadata", control.RowMetadata)
 	x.anthropicHeaders()
 	failure = x.hints()
 	if failure == nil {

@@ -159,10 +159,10 @@ func newRigOn(t testing.TB, store *relational.Store, yaml string, change func(*O
 		Engine: engine.New(engine.Options{
 			Limits: limits, LikelyOutput: int64(c.LitellmSettings.DefaultEstimatedOutputTokens),
 			Catalog: cat, Router: table.Router, Connections: table.Connections, PassThrough: table.PassThrough, PassThroughUnlisted: c.PassThroughUnlisted(), Recorder: g.books, Logger: logger, Debug: true, EndUsers: g.users,
-			Watcher:   watchEngines,
+			Watcher: watchEngines, NoAddresses: c.GeneralSettings.NoAddressLogging,
 			KeyHeader: c.GeneralSettings.KeyHeaderName, Fetcher: fetcher, MaxChoices: c.GeneralSettings.MaxChoices, ExactCounts: !c.EstimatesTokens(), Routing: routing,
 		}),
-		Keys: account.KeysOf(account.KeyOptions{Master: c.GeneralSettings.MasterKey, Header: c.GeneralSettings.KeyHeaderName}), Logger: logger, Version: "test",
+		Keys: account.KeysOf(account.KeyOptions{Master: c.GeneralSettings.MasterKey, Header: c.GeneralSettings.KeyHeaderName, Addresses: addressesOf(t, c)}), Logger: logger, Version: "test",
 		MaxBody: c.MaxRequestBytes(), IncludeCallID: c.GeneralSettings.IncludeCallID, ImageModel: c.GeneralSettings.ImageGenerationModel, DebugBodies: true,
 		NoAgentRuntime: c.GeneralSettings.NoAgentRuntime, TrustClientRegion: c.GeneralSettings.TrustClientRegion,
 	}
@@ -188,6 +188,20 @@ func newRigOn(t testing.TB, store *relational.Store, yaml string, change func(*O
 		pool.Close()
 	})
 	return g
+}
+
+// addressesOf says where requests come from, as the program does.
+func addressesOf(t testing.TB, c *config.Config) account.Addresses {
+	t.Helper()
+	a := account.Addresses{Forwarded: c.GeneralSettings.UseXForwardedFor}
+	for _, text := range c.GeneralSettings.TrustedProxyRanges {
+		p, err := account.ParseNetwork(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Proxies = append(a.Proxies, p)
+	}
+	return a
 }
 
 type lockedWriter struct {

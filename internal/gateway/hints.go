@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -51,10 +53,30 @@ func (x *exchange) hints() *llm.Error {
 	if x.server.EnforceUser && call.Request.User == "" {
 		return &llm.Error{Kind: llm.KindInvalid, Code: "missing_required_parameter", Param: "user", Message: "user is missing: every request must name its end user (general_settings.enforce_user_param)"}
 	}
+	if text := first(h, rowHeader); text != "" {
+		x.keepInRow(strings.ToLower(rowHeader), []byte(text))
+	}
 	if id := first(h, "X-Litellm-Session-Id"); id != "" && call.Session == "" {
 		call.Session = id
 	}
 	return nil
+}
+
+// rowHeader is LiteLLM's header for what the row of a request shall have: a JSON object.
+const rowHeader = "X-Litellm-Spend-Logs-Metadata"
+
+// keepInRow keeps what a client wants to find in the row of its request, in the place of what was said before. It decides
+// nothing about the answer, so that what is no JSON object, or too large, costs the client a line among the losses and no more.
+func (x *exchange) keepInRow(name string, object []byte) {
+	switch s := jsonscan.New(object); {
+	case object == nil:
+	case len(object) > account.MaxMetadata:
+		x.call.Request.Lose(name, "too_large")
+	case s.Peek() != jsonscan.KindObject || jsonscan.Valid(object) != nil:
+		x.call.Request.Lose(name, "unsupported")
+	default:
+		x.call.Metadata = jsonscan.AppendCompact(nil, object)
+	}
 }
 
 // first is the first value of a header whose name is in its canonical form already.

@@ -60,7 +60,7 @@ func newKeyRig(t *testing.T, store *relational.Store, extra, general string, cha
 			t.Fatal(err)
 		}
 		o.Admin = api
-		o.Keys = account.KeysOf(account.KeyOptions{Master: c.GeneralSettings.MasterKey, Header: c.GeneralSettings.KeyHeaderName, Directory: directory})
+		o.Keys = account.KeysOf(account.KeyOptions{Master: c.GeneralSettings.MasterKey, Header: c.GeneralSettings.KeyHeaderName, Directory: directory, Addresses: addressesOf(t, c)})
 		o.EnforceUser, o.AdminRoutes, o.AllowedRoutes, o.UserHeader = c.GeneralSettings.EnforceUserParam, c.GeneralSettings.AdminOnlyRoutes, c.GeneralSettings.AllowedRoutes, http.CanonicalHeaderKey(c.GeneralSettings.UserHeaderName)
 	})
 	g.users.directory = directory

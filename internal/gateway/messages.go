@@ -42,6 +42,9 @@ func decodeMessages(data []byte) (*llm.Request, *openai.Control, error) {
 		req.ApplyDefaults(more)
 	}
 	control.Session = cmp.Or(control.Session, req.Session)
+	if control.RowMetadata == nil {
+		control.RowMetadata = req.RowMetadata
+	}
 	return req.Request, control, nil
 }
 

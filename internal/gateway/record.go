@@ -52,6 +52,7 @@ func (x *exchange) book() {
 	if !x.booked {
 		x.booked = true
 		x.renameLosses()
+		x.call.IP = x.server.Keys.AddressText(x.r)
 		x.server.Engine.Book(x.call, x.status, x.failure)
 	}
 }

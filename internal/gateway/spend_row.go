@@ -71,6 +71,7 @@ type rowMetadata struct {
 	Costs     *rowCosts       `json:"cost_breakdown"`
 	Error     *rowError       `json:"error_information,omitempty"`
 	Client    json.RawMessage `json:"spend_logs_metadata"`
+	IP        *string         `json:"requester_ip_address"`
 }
 
 // rowUsage are tokens, and what else is paid for, in lines of their own. Input has no cached ones.
@@ -167,7 +168,7 @@ func newSpendRow(r *account.Record) spendRow {
 		User: r.UserID, TeamID: unsaid(r.TeamID), OrganizationID: unsaid(r.OrganizationID), EndUser: r.User, RequestTags: r.Tags, SessionID: unsaid(r.Session),
 		CacheHit: "False", CacheKey: r.CacheKey, IP: unsaid(r.IP), Status: rowStatus(r),
 		Metadata: rowMetadata{
-			KeyAlias: unsaid(r.KeyAlias), TeamAlias: unsaid(r.TeamAlias), Client: r.Metadata,
+			KeyAlias: unsaid(r.KeyAlias), TeamAlias: unsaid(r.TeamAlias), Client: r.Metadata, IP: unsaid(r.IP),
 			Usage: rowUsage{
 				u.Input, u.CacheRead, u.CacheWrite5m + u.CacheWrite1h, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.Images, u.Queries, u.Made,
 				secs(u.VideoIn), secs(u.AudioIn), secs(u.VideoMade), u.Searches, secs(u.Time), u.Uncounted,
@@ -236,7 +237,7 @@ func rowColumns() []string {
 		"model_group", "model", "model_id", "region", "service_tier", "startTime", "completionStartTime", "endTime", "request_duration_ms", "status", "http_status", "error_class",
 		"spend", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "completion_tokens", "reasoning_tokens", "total_tokens",
 		"input_images", "queries", "images", "price_key", "price_version", "usage_source", "cache_hit", "client_closed", "requester_ip_address", "aws_request_id",
-		"input_video_seconds", "input_audio_seconds", "video_seconds", "web_searches", "billed_seconds",
+		"input_video_seconds", "input_audio_seconds", "video_seconds", "web_searches", "billed_seconds", "spend_logs_metadata",
 	}
 }
 
@@ -261,6 +262,6 @@ func rowValues(r *account.Record) []string {
 		r.Group, r.Model, r.Deployment, r.Region, r.Tier, stamp(r.Start), first, stamp(r.End), n(r.End.Sub(r.Start).Milliseconds()), rowStatus(r), strconv.Itoa(r.Status), r.ErrorKind,
 		spend, n(u.Input), n(u.CacheRead), n(u.CacheWrite5m), n(u.CacheWrite1h), n(u.Output), n(u.Reasoning), n(u.Total),
 		n(u.Images), n(u.Queries), n(u.Made), r.PriceKey, r.PriceVersion, r.UsageSource.String(), strconv.FormatBool(r.CacheHit), strconv.FormatBool(r.ClientClosed), r.IP, r.AWSRequestID,
-		secs(u.VideoIn).String(), secs(u.AudioIn).String(), secs(u.VideoMade).String(), n(u.Searches), secs(u.Time).String(),
+		secs(u.VideoIn).String(), secs(u.AudioIn).String(), secs(u.VideoMade).String(), n(u.Searches), secs(u.Time).String(), string(r.Metadata),
 	}
 }

@@ -13,7 +13,7 @@ import (
 // TestARowHasEachLine shows what is paid for beside tokens in a row and in CSV, each by itself.
 func TestARowHasEachLine(t *testing.T) {
 	r := account.Record{
-		Cost: 91_000_000_000, CostKnown: true, UsageSource: account.UsageAWS,
+		Cost: 91_000_000_000, CostKnown: true, UsageSource: account.UsageAWS, Metadata: json.RawMessage(`{"job":7}`),
 		Usage: llm.Usage{
 			Input: 10, Output: 30, Reasoning: 10, VideoIn: 12_500 * time.Millisecond, AudioIn: time.Second, VideoMade: 6 * time.Second, Searches: 2, Time: 1_234_567_890,
 		},
@@ -40,8 +40,8 @@ func TestARowHasEachLine(t *testing.T) {
 	if len(columns) != len(values) {
 		t.Fatalf("%d columns, %d values", len(columns), len(values))
 	}
-	last := len(columns) - 5
-	if got := strings.Join(columns[last:], " ") + " | " + strings.Join(values[last:], " "); got != "input_video_seconds input_audio_seconds video_seconds web_searches billed_seconds | 12.5 1 6 2 1.23456789" {
+	last := len(columns) - 6
+	if got := strings.Join(columns[last:], " ") + " | " + strings.Join(values[last:], " "); got != "input_video_seconds input_audio_seconds video_seconds web_searches billed_seconds spend_logs_metadata | 12.5 1 6 2 1.23456789 {\"job\":7}" {
 		t.Error(got)
 	}
 

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/outcrop-ai/outcrop/internal/dialect/read"
@@ -16,6 +17,9 @@ type Request struct {
 	Further []byte
 	// Session is the client's own name for the conversation, as coding agents write it into metadata.user_id.
 	Session string
+	// RowMetadata is metadata's spend_logs_metadata, LiteLLM's word for what the client wants to find in the row of its
+	// request; nil if there is none.
+	RowMetadata json.RawMessage
 }
 
 // Decode reads the body of a Messages request. The request aliases body. Errors are *llm.Error of KindInvalid that name the
@@ -36,7 +40,7 @@ func Decode(body []byte) (*Request, error) {
 		return nil, &llm.Error{Kind: llm.KindInvalid, Code: "empty_messages", Param: "messages", Message: "messages: at least one message is required"}
 	}
 	d.finish()
-	return &Request{Request: d.req, Further: d.object(d.further), Session: d.session}, nil
+	return &Request{Request: d.req, Further: d.object(d.further), Session: d.session, RowMetadata: d.row}, nil
 }
 
 // decoder reads one body.
@@ -47,6 +51,7 @@ type decoder struct {
 	seen     map[string]bool
 	further  []llm.Field
 	session  string
+	row      json.RawMessage
 	// blocks is the arena from which messages take their content.
 	blocks []llm.Block
 	// message and part are where the decoder is, -1 in the system prompt or outside of parts.
@@ -188,9 +193,13 @@ func (d *decoder) stops(path string) ([]string, error) {
 	return kept, err
 }
 
-// metadata reads who the end user is. Coding agents write their session into the same text.
+// metadata reads who the end user is, and what goes to the books. Coding agents write their session into the same text.
 func (d *decoder) metadata() error {
-	return d.Each("metadata", func(name []byte) error {
+	return d.Each("metadata", func(name []byte) (err error) {
+		if string(name) == "spend_logs_metadata" && d.Peek() == jsonscan.KindObject {
+			d.row, err = d.Skip()
+			return err
+		}
 		if string(name) != "user_id" {
 			d.req.Lose("metadata."+string(name), "unsupported")
 			_, err := d.Skip()

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -35,6 +36,9 @@ type Control struct {
 	// Session is litellm_session_id, the client's name for a conversation; Regions is allowed_model_region.
 	Session string
 	Regions []string
+	// RowMetadata is the object spend_logs_metadata of metadata or litellm_metadata: what the client wants to find in the row of
+	// its request. It aliases the body.
+	RowMetadata json.RawMessage
 	// Mock is the mock_testing_… member that asks for a failure; empty means that none is.
 	Mock string
 	// Connection are the connection parameters that a deployment may let clients set, by their names; the value of one that
@@ -159,6 +163,8 @@ func (d *decoder) controlMember(name string) (bool, error) {
 		} else {
 			c.Regions, err = d.strings(name)
 		}
+	case "litellm_metadata":
+		err = d.litellmMetadata()
 	case "mock_testing_fallbacks", "mock_testing_context_fallbacks", "mock_testing_content_policy_fallbacks", "mock_testing_rate_limit_error":
 		var wanted bool
 		if wanted, err = d.s.Flag(name); wanted {

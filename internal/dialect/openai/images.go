@@ -86,7 +86,7 @@ func sep(members []byte) string {
 func appendFormField(dst []byte, name, value string) []byte {
 	dst = append(llm.AppendString(append(dst, sep(dst)...), name), ':')
 	switch name {
-	case "n", "output_compression", "partial_images", "stream", "drop_params", "timeout", "metadata", "guardrailConfig", "extra_body", "tags":
+	case "n", "output_compression", "partial_images", "stream", "drop_params", "timeout", "metadata", "litellm_metadata", "guardrailConfig", "extra_body", "tags":
 		if jsonscan.Valid([]byte(value)) == nil {
 			return append(dst, value...)
 		}

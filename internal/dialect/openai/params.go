@@ -145,17 +145,44 @@ func (d *decoder) soleMember(path, name string, read func() error) error {
 	})
 }
 
-// metadata is OpenAI's. Its tags are the request's tags, as with LiteLLM, and go to the gateway's books; nothing else of it
-// is kept.
-func (d *decoder) metadata() error {
-	return d.each("metadata", func(name []byte) error {
-		if string(name) == "tags" && d.s.Peek() == jsonscan.KindArray {
-			tags, err := d.strings("metadata.tags")
+// metadata is OpenAI's. Its tags are the request's tags, as with LiteLLM, and go to the gateway's books like its
+// spend_logs_metadata; nothing else of it is kept.
+func (d *decoder) metadata() error { return d.booksMetadata("metadata") }
+
+// litellmMetadata is LiteLLM's own name for the same, for dialects whose metadata is the model's. What it says wins.
+func (d *decoder) litellmMetadata() error {
+	const name = "litellm_metadata"
+	if d.s.Peek() != jsonscan.KindObject {
+		return d.ignore(name)
+	}
+	return d.booksMetadata(name)
+}
+
+func (d *decoder) booksMetadata(path string) error {
+	return d.each(path, func(name []byte) error {
+		at := path + "." + string(name)
+		switch {
+		case string(name) == "tags" && d.s.Peek() == jsonscan.KindArray:
+			tags, err := d.strings(at)
 			d.req.Tags = append(d.req.Tags, tags...)
 			return err
+		case string(name) == memberRow && d.s.Peek() == jsonscan.KindObject:
+			return d.rowMetadata(path == "metadata")
 		}
-		return d.ignore("metadata." + string(name))
+		return d.ignore(at)
 	})
+}
+
+// memberRow is the member of metadata that is kept in the row of a request.
+const memberRow = "spend_logs_metadata"
+
+// rowMetadata keeps what the row of a request shall have; yields leaves what was said elsewhere.
+func (d *decoder) rowMetadata(yields bool) error {
+	raw, err := d.s.Skip()
+	if !yields || d.control.RowMetadata == nil {
+		d.control.RowMetadata = raw
+	}
+	return err
 }
 
 func (d *decoder) requestMetadata() error {

@@ -385,7 +385,8 @@ const (
 	maxMetadataValue = 512
 )
 
-// keptMetadata reads metadata, which the answer repeats. Tags in it go to the books, as with every endpoint.
+// keptMetadata reads metadata, which the answer repeats. Tags and spend_logs_metadata in it go to the books, as with every
+// endpoint.
 func (d *decoder) keptMetadata() error {
 	n := 0
 	return d.each("metadata", func(key []byte) error {
@@ -394,6 +395,9 @@ func (d *decoder) keptMetadata() error {
 			tags, err := d.strings(path)
 			d.req.Tags = append(d.req.Tags, tags...)
 			return err
+		}
+		if string(key) == memberRow && d.s.Peek() == jsonscan.KindObject {
+			return d.rowMetadata(true)
 		}
 		value, err := d.s.Text(path)
 		n++

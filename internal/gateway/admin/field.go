@@ -382,6 +382,24 @@ func document[T any](name string, at func(*T) *json.RawMessage) field[T] {
 	}}
 }
 
+// rowMetadata is the metadata of those whose spend_logs_metadata the rows of their calls have: what no row could have is
+// refused here, where somebody is told.
+func rowMetadata[T any](name string, at func(*T) *json.RawMessage) field[T] {
+	f := document(name, at)
+	set := f.set
+	f.set = func(v *T, raw json.RawMessage) string {
+		if wrong := set(v, raw); wrong != "" {
+			return wrong
+		}
+		var m map[string]json.RawMessage
+		if json.Unmarshal(*at(v), &m) == nil && m["spend_logs_metadata"] != nil && !isNull(m["spend_logs_metadata"]) && account.SpendMetadata(*at(v)) == nil {
+			return "has a spend_logs_metadata that must be an object of " + strconv.Itoa(account.MaxMetadata) + " bytes at most"
+		}
+		return ""
+	}
+	return f
+}
+
 func compact(raw json.RawMessage) json.RawMessage {
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {

@@ -57,7 +57,7 @@ func keyFields() []field[keyBody] {
 		networks("allowed_ips", func(b *body) *[]string { return &b.key.IPs }),
 		list("tags", func(b *body) *[]string { return &b.key.Tags }),
 		list("allowed_cache_controls", func(b *body) *[]string { return &b.key.CacheControls }),
-		document("metadata", func(b *body) *json.RawMessage { return &b.key.Metadata }),
+		rowMetadata("metadata", func(b *body) *json.RawMessage { return &b.key.Metadata }),
 		dollars("temp_budget_increase", func(b *body) **account.Amount { return &b.key.TempIncrease }),
 		moment("temp_budget_expiry", func(b *body) *time.Time { return &b.key.TempUntil }),
 	}, kept(func(b *body) *json.RawMessage { return &b.key.Extra },

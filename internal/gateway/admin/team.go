@@ -32,7 +32,7 @@ func teamFields() []field[teamBody] {
 		{"members_with_roles", setMembers, func(b *body) any { return membersAnswer(b.team.Members) }},
 		flag("blocked", func(b *body) *bool { return &b.team.Blocked }),
 		list("tags", func(b *body) *[]string { return &b.team.Tags }),
-		document("metadata", func(b *body) *json.RawMessage { return &b.team.Metadata }),
+		rowMetadata("metadata", func(b *body) *json.RawMessage { return &b.team.Metadata }),
 		dollars("team_member_budget", func(b *body) **account.Amount { return &b.team.Each.MaxBudget }),
 		duration("team_member_budget_duration", func(b *body) *string { return &b.team.Each.Duration }),
 		count("team_member_rpm_limit", func(b *body) **int64 { return &b.team.Each.RPM }),

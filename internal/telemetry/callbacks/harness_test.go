@@ -29,7 +29,7 @@ func success() *telemetry.Event {
 	return &telemetry.Event{
 		Record: account.Record{
 			CallID: "call-1", RequestID: "chatcmpl-call-1", Type: "acompletion", Path: "/v1/chat/completions",
-			KeyHash: "hash-of-a-key", User: "alice", Tags: []string{"team:a", "b"},
+			KeyHash: "hash-of-a-key", User: "alice", Tags: []string{"team:a", "b"}, IP: "192.0.2.1", Metadata: json.RawMessage(`{"job":7}`),
 			Asked: "chat", Group: "chat", Deployment: "dep-1", Model: "us.amazon.nova-pro-v1:0", Region: "us-east-1", Route: "converse", Tier: "default",
 			Usage:       llm.Usage{Input: 100, Output: 20, CacheRead: 50, CacheWrite5m: 10, Reasoning: 5, Total: 180},
 			UsageSource: account.UsageAWS, Cost: 123_456_789, CostKnown: true, Status: 200, AWSRequestID: "aws-1", Stream: true,

@@ -108,6 +108,8 @@ type langfuseMetadata struct {
 	TeamID    string          `json:"user_api_key_team_id,omitempty"`
 	UserID    string          `json:"user_api_key_user_id,omitempty"`
 	RequestID string          `json:"aws_request_id,omitempty"`
+	IP        string          `json:"requester_ip_address,omitempty"`
+	SpendLogs json.RawMessage `json:"spend_logs_metadata,omitempty"`
 	Requester json.RawMessage `json:"requester_metadata,omitempty"`
 }
 
@@ -134,7 +136,7 @@ func (l *langfuse) events(e *telemetry.Event) [2]langfuseEvent {
 		content.Messages, content.Response = json.RawMessage(`"`+redacted+`"`), json.RawMessage(`"`+redacted+`"`)
 	}
 	name := "litellm-" + r.Type
-	meta := langfuseMetadata{CallID: r.CallID, Group: r.Group, ModelID: r.Deployment, Region: r.Region, RequestID: r.AWSRequestID, Requester: requester}
+	meta := langfuseMetadata{CallID: r.CallID, Group: r.Group, ModelID: r.Deployment, Region: r.Region, RequestID: r.AWSRequestID, IP: r.IP, SpendLogs: r.Metadata, Requester: requester}
 	if !l.writer.HideKeys {
 		c := &e.Caller
 		meta.KeyHash, meta.KeyAlias, meta.TeamID, meta.UserID = r.KeyHash, c.KeyAlias, c.TeamID, c.UserID

@@ -234,7 +234,7 @@ func (w *Writer) payload(e *telemetry.Event) *payload {
 		p.ErrorText = &r.Message
 		p.Error = &errorInfo{Code: strconv.Itoa(r.Status), Class: cmp.Or(r.AWSException, r.ErrorKind), Provider: "bedrock", Message: r.Message, RequestID: r.AWSRequestID}
 	}
-	p.Metadata = metadata{EndUser: maybe(r.User), Route: maybe(r.Path), IP: p.RequesterIP, Agent: maybe(e.Agent), Usage: used}
+	p.Metadata = metadata{EndUser: maybe(r.User), Route: maybe(r.Path), SpendLogs: r.Metadata, IP: p.RequesterIP, Agent: maybe(e.Agent), Usage: used}
 	if !w.HideKeys {
 		c := &e.Caller
 		p.Metadata.KeyHash, p.Metadata.KeyAlias, p.Metadata.TeamID, p.Metadata.UserID = maybe(r.KeyHash), maybe(c.KeyAlias), maybe(c.TeamID), maybe(c.UserID)
