@@ -34,6 +34,8 @@ type Ask struct {
 	// limits of tokens, where the client has set no bound. Worst is the most that the call can cost, 0 if nobody knows.
 	Input, Output, Likely int64
 	Worst                 Amount
+	// Free says that the call costs nothing itself, though it may find out what another has cost: no budget refuses it.
+	Free bool
 }
 
 // LimitOptions say how limits are kept.
@@ -221,6 +223,9 @@ func (l *Limits) Admit(ctx context.Context, ask *Ask) (*Lease, *llm.Error) {
 	if len(lease.claims) == 0 {
 		return lease, nil
 	}
+	if ask.Free {
+		lease.ungate()
+	}
 	taken, err := l.o.Counters.Take(ctx, now, lease.claims)
 	if err != nil {
 		lease.claims = nil
@@ -356,6 +361,38 @@ func (l *Lease) Charge(o *Owner) {
 	}
 	l.claims, l.owners = append(l.claims, other.claims...), append(l.owners, other.owners...)
 	l.charges = append(l.charges, other.charges...)
+}
+
+// ungate has no claim to money refused: the counters are there for what the call finds out to be spent.
+func (l *Lease) ungate() {
+	for i := range l.claims {
+		if c := &l.claims[i]; c.Resource == Money {
+			c.Limit = math.MaxInt64
+		}
+	}
+}
+
+// Detach takes the money that a lease holds out of it, for a call that goes on costing when it has been answered: it stays held
+// until the lease that is returned is settled. That is nil where none is held.
+func (l *Lease) Detach() *Lease {
+	if l == nil || l.settled || len(l.used) < len(l.claims) {
+		return nil
+	}
+	held := &Lease{limits: l.limits, at: l.at}
+	rest := *l
+	rest.claims, rest.owners, rest.used = nil, nil, nil
+	for i, c := range l.claims {
+		to := &rest
+		if c.Resource == Money {
+			to = held
+		}
+		to.claims, to.owners, to.used = append(to.claims, c), append(to.owners, l.owners[i]), append(to.used, l.used[i])
+	}
+	if len(held.claims) == 0 {
+		return nil
+	}
+	*l = rest
+	return held
 }
 
 // Charges are the counters that the call's cost is to be added to by the store that writes its row. A nil lease has none.

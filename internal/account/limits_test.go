@@ -186,6 +186,53 @@ func TestMoneyThatIsHeldIsNotSpent(t *testing.T) {
 	}
 }
 
+// TestMoneyThatIsHeldForLater: what a call holds goes on being held when the call has ended, and all else that it held does not;
+// a call that is free is kept by its other limits alone, and what it finds out to be spent is counted.
+func TestMoneyThatIsHeldForLater(t *testing.T) {
+	l, caller, _ := limitsOf(Terms{MaxBudget: ptrTo(dollar), Parallel: ptrTo[int64](1), RPM: ptrTo[int64](4)}, LimitOptions{})
+	admit := func(ask Ask, code string) *Lease {
+		t.Helper()
+		ask.Caller = caller
+		lease, failed := l.Admit(t.Context(), &ask)
+		if failed == nil && code != "" || failed != nil && failed.Code != code {
+			t.Fatalf("refused with %v, want %q", failed, code)
+		}
+		return lease
+	}
+	left := func(lease *Lease) (n int) {
+		lease.Left(func(Left) { n++ })
+		return n
+	}
+	job := admit(Ask{Worst: dollar}, "")
+	held := job.Detach()
+	if left(job) != 2 || job.Detach() != nil || len(job.Charges()) == 0 {
+		t.Errorf("what is left of a lease: %+v", job)
+	}
+	job.Settle(t.Context(), &llm.Usage{}, 0)
+	if job.Detach() != nil || (*Lease)(nil).Detach() != nil {
+		t.Error("money is held where there is none")
+	}
+	admit(Ask{}, "budget_reserved")
+
+	found := admit(Ask{Free: true}, "")
+	if left(found) != 2 {
+		t.Errorf("what is left is not told: %+v", found)
+	}
+	admit(Ask{Free: true}, CodeParallel)
+	found.Settle(t.Context(), &llm.Usage{}, dollar)
+	held.Settle(t.Context(), &llm.Usage{}, 0)
+	held.Settle(t.Context(), &llm.Usage{}, 0)
+	if spent, _, err := l.Spend(t.Context(), &caller.Owners[0]); err != nil || spent != dollar {
+		t.Errorf("%s spent, %v", spent, err)
+	}
+	admit(Ask{}, "422")
+
+	// Where there are no other limits, too.
+	l, caller, _ = limitsOf(Terms{MaxBudget: ptrTo(dollar)}, LimitOptions{})
+	admit(Ask{Free: true}, "").Settle(t.Context(), &llm.Usage{}, dollar)
+	admit(Ask{}, "422")
+}
+
 func TestABudgetIsResetAtTheBorder(t *testing.T) {
 	l, caller, clock := limitsOf(Terms{MaxBudget: ptrTo(dollar), BudgetDuration: "1h"}, LimitOptions{})
 	lease, _ := l.Admit(t.Context(), &Ask{Caller: caller, Worst: dollar})

@@ -18,7 +18,7 @@ func (e *Engine) admit(ctx context.Context, call *Call, t *target) *llm.Error {
 		return nil
 	}
 	r := call.Request
-	ask := account.Ask{Caller: &call.Caller, EndUser: r.User, Tags: r.Tags, Group: r.Model}
+	ask := account.Ask{Caller: &call.Caller, EndUser: r.User, Tags: r.Tags, Group: r.Model, Free: call.relayed.asksForJobs()}
 	if t != nil {
 		if group := t.deployment.Group; !strings.Contains(group, "*") {
 			ask.Group = group
@@ -31,42 +31,6 @@ func (e *Engine) admit(ctx context.Context, call *Call, t *target) *llm.Error {
 	}
 	call.lease = lease
 	return nil
-}
-
-// expect works out what a call may use and cost at most.
-func (e *Engine) expect(call *Call, t *target, ask *account.Ask) {
-	if !e.o.Limits.Bounds(ask) { // nobody asks
-		return
-	}
-	r := call.Request
-	n := int64(call.choices())
-	most := llm.Usage{Input: inputOf(r), Output: outputOf(r, t)}
-	bounded := r.MaxTokens != nil
-	if call.asked != nil {
-		most.Input, bounded = call.asked.Input, call.asked.Output > 0
-		if bounded {
-			most.Output = call.asked.Output
-		}
-	}
-	ask.Input, ask.Output = most.Input*n, most.Output*n
-	ask.Likely = ask.Output
-	if !bounded {
-		ask.Likely = min(ask.Output, e.o.LikelyOutput*n)
-	}
-	if !t.priced {
-		return
-	}
-	switch {
-	case r.Image != nil:
-		most.Made = 1
-	case r.Rerank != nil:
-		const unit = 100 // documents
-		most.Queries = int64(len(r.Rerank.Documents)+unit-1) / unit
-		most.Input, most.Output = 0, 0
-	}
-	if worst, err := account.Cost(most, t.price, r.Tier); err == nil {
-		ask.Worst = worst * account.Amount(n)
-	}
 }
 
 // askedIn returns what a body in AWS's own words may use: its input by its length, and the bound of its answer, 0 if it
@@ -87,6 +51,7 @@ func askedIn(body []byte) *router.Need {
 
 // settleLimits gives back what a call held, and has what it has used counted.
 func (e *Engine) settleLimits(call *Call) {
+	defer e.jobs.release(call.ended) // what it holds makes room when what it has cost is counted
 	if call.lease == nil {
 		return
 	}

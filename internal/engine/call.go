@@ -109,6 +109,9 @@ type Call struct {
 	// lease is what is held of the caller's limits; asked what a request in AWS's own words may use.
 	lease     *account.Lease
 	asked     *router.Need
+	relayed   *Native  // the request in AWS's own words
+	reads     *reading // what it has a model read
+	ended     *job     // that the call has found to be over
 	target    *target
 	place     place
 	tries     *tries

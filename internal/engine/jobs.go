@@ -1,14 +1,15 @@
 package engine
 
 import (
+	"context"
 	"math"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/outcrop-ai/outcrop/internal/account"
 	"github.com/outcrop-ai/outcrop/internal/jsonscan"
 	"github.com/outcrop-ai/outcrop/llm"
 )
@@ -30,20 +31,53 @@ type job struct {
 	// usage is what it makes or reads by the second, as it was asked for: AWS does not tell.
 	usage  llm.Usage
 	booked bool
+	// held is what the call that started it holds of budgets until it is known what the job has cost; nil when it does not any
+	// more. timer ends it.
+	held  *account.Lease
+	timer *time.Timer
 }
 
+// holdFor is how long a job of which nobody wants to know whether it is done holds what it may cost: no job of AWS's runs so
+// long.
+const holdFor = 24 * time.Hour
+
 func (j *jobs) add(arn string, one *job) {
+	if one.held != nil {
+		one.timer = time.AfterFunc(holdFor, func() { j.release(one) })
+	}
+	j.release(j.put(arn, one))
+}
+
+// put remembers a job, and returns the one that is forgotten for it, nil if none is.
+func (j *jobs) put(arn string, one *job) (forgotten *job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.known == nil {
 		j.known = map[string]*job{}
 	}
 	if len(j.order) >= maxJobs {
+		forgotten = j.known[j.order[0]]
 		delete(j.known, j.order[0])
 		j.order = j.order[1:]
 	}
 	j.known[arn] = one
 	j.order = append(j.order, arn)
+	return forgotten
+}
+
+// release gives back what a job holds of budgets, once.
+func (j *jobs) release(one *job) {
+	if one == nil {
+		return
+	}
+	j.mu.Lock()
+	held := one.held
+	one.held = nil
+	j.mu.Unlock()
+	if held != nil {
+		one.timer.Stop()
+		held.Settle(context.Background(), &llm.Usage{}, 0)
+	}
 }
 
 // find returns the job that a request asks about, nil if it asks about none that is known.
@@ -77,7 +111,7 @@ func (r *NativeReply) started(data []byte) {
 		return
 	}
 	r.call.AnswerID = arn
-	r.engine.jobs.add(arn, &job{target: r.call.target, usage: jobUsage(jsonscan.Member(r.native.Body, "modelInput"))})
+	r.engine.jobs.add(arn, &job{target: r.call.target, usage: jobUsage(jsonscan.Member(r.native.Body, "modelInput")), held: r.call.lease.Detach()})
 }
 
 // finished books a job that is done when it is first asked about.
@@ -85,7 +119,18 @@ func (r *NativeReply) finished(data []byte) {
 	call, e := r.call, r.engine
 	call.costKnown = true
 	one := e.jobs.find(r.native)
-	if r.native.Method != http.MethodGet || one == nil || jsonscan.Text(jsonscan.Member(data, "status")) != "Completed" || !e.jobs.book(one) {
+	if !r.native.asksForJobs() || one == nil {
+		return
+	}
+	switch jsonscan.Text(jsonscan.Member(data, "status")) {
+	case "Failed": // which costs nothing
+		call.ended = one
+		return
+	case "Completed":
+		if call.ended = one; !e.jobs.book(one) {
+			return
+		}
+	default:
 		return
 	}
 	call.Usage, call.HasUsage, call.costKnown = one.usage, true, false

@@ -16,9 +16,9 @@ func (r *NativeReply) book(data []byte) {
 	switch {
 	case n.Operation == "count-tokens" || n.Service == wire.ServiceControl:
 		call.costKnown = true // it is free
-	case n.Operation == "async-invoke" && n.Method == http.MethodPost:
+	case n.startsJob():
 		r.started(data)
-	case n.Operation == "async-invoke":
+	case n.Operation == asyncInvoke:
 		r.finished(data)
 	case n.Operation == "guardrail":
 		r.guarded(data)
@@ -36,7 +36,7 @@ func (r *NativeReply) model() {
 	var read llm.Usage
 	media := 0
 	if call.target.price.ByMedia() || r.meter.made.embeddings {
-		media = readBy(r.native.Body, &read)
+		read, media = call.read().usage, call.read().media
 	}
 	if !counted && !(r.meter.made.embeddings && read != (llm.Usage{})) { // who embeds a video has no tokens
 		usage = llm.Usage{Input: int64(len(r.native.Body)-media+bytesPerToken-1) / bytesPerToken, Output: r.meter.bytes / bytesPerToken, Estimated: true}
