@@ -65,8 +65,8 @@ func (m *Metrics) customOf(r *account.Record, e *telemetry.Event) string {
 // maxValue bounds a label's value that a client has made up, in bytes.
 const maxValue = 256
 
-// metadataOf returns what a path leads to in what is known of a call: spend_logs_metadata of the request, the key's metadata,
-// the request's, and what is known of the caller. Only strings count.
+// metadataOf returns what a path leads to in what is known of a call: what its row has of the client, the key and the team
+// (spend_logs_metadata), the key's metadata, the request's, and what is known of the caller. Only strings count.
 func metadataOf(e *telemetry.Event, path string) string {
 	parts := strings.Split(path, ".")
 	in := func(object json.RawMessage, prefix ...string) string {
@@ -88,7 +88,7 @@ func metadataOf(e *telemetry.Event, path string) string {
 	if e.Content != nil {
 		request = e.Content.Metadata
 	}
-	if v := in(request, "spend_logs_metadata"); v != "" {
+	if v := in(e.Metadata); v != "" {
 		return v
 	}
 	if k := e.Caller.Key; k != nil {
