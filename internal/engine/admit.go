@@ -37,13 +37,20 @@ func (e *Engine) admit(ctx context.Context, call *Call, t *target) *llm.Error {
 // has none.
 func askedIn(body []byte) *router.Need {
 	need := &router.Need{Input: (int64(len(body)) + bytesPerToken - 1) / bytesPerToken}
-	if jsonscan.Valid(body) != nil {
-		return need
+	bound := func(value []byte) {
+		if n, err := strconv.ParseInt(string(value), 10, 64); err == nil && n > 0 && n < 1<<32 {
+			need.Output = max(need.Output, n)
+		}
 	}
-	for _, path := range [][]string{{"inferenceConfig", "maxTokens"}, {"max_tokens"}, {"max_completion_tokens"}, {"max_gen_len"}, {"textGenerationConfig", "maxTokenCount"}, {"inferenceConfig", "max_new_tokens"}} {
-		if n, err := strconv.ParseInt(string(jsonscan.Member(body, path...)), 10, 64); err == nil && n > 0 && n < 1<<32 {
-			need.Output = n
-			return need
+	for name, value := range jsonscan.Fields(body) {
+		switch string(name) {
+		case "max_tokens", "max_completion_tokens", "max_gen_len":
+			bound(value)
+		case "inferenceConfig":
+			bound(jsonscan.Member(value, "maxTokens"))
+			bound(jsonscan.Member(value, "max_new_tokens"))
+		case "textGenerationConfig":
+			bound(jsonscan.Member(value, "maxTokenCount"))
 		}
 	}
 	return need
