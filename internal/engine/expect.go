@@ -182,7 +182,7 @@ func (n *Native) searches() int64 {
 }
 
 func isSearchTool(name string) bool {
-	return strings.HasPrefix(name, "web_search") || name == "nova_grounding"
+	return strings.HasPrefix(name, "web_search") || name == grounding
 }
 
 // boundOf reads a number of searches.

@@ -142,9 +142,18 @@ func (m *meter) frame(f *wire.Frame) {
 // serverTool is the type of a call of a tool that runs at AWS.
 const serverTool = "server_tool_use"
 
+// The names of searches in answers: of Nova's tool, and of an item of OpenAI's Responses.
+const (
+	grounding = "nova_grounding"
+	webSearch = "web_search_call"
+)
+
 // searches counts what an answer has searched for at AWS: Nova's calls of its grounding among Converse's blocks, or the items
 // of OpenAI's Responses.
 func (m *meter) searches(output []byte) {
+	if !bytes.Contains(output, []byte(grounding)) && !bytes.Contains(output, []byte(webSearch)) { // as nearly always: AWS writes names as they are
+		return
+	}
 	var n int64
 	for block := range jsonscan.Elements(jsonscan.Member(output, "message", "content")) {
 		if isSearch(jsonscan.Member(block, "toolUse")) {
@@ -152,7 +161,7 @@ func (m *meter) searches(output []byte) {
 		}
 	}
 	for item := range jsonscan.Elements(output) {
-		if jsonscan.Text(jsonscan.Member(item, "type")) == "web_search_call" {
+		if jsonscan.Text(jsonscan.Member(item, "type")) == webSearch {
 			n++
 		}
 	}
@@ -161,7 +170,7 @@ func (m *meter) searches(output []byte) {
 
 // isSearch reports whether a call of a tool is Nova's, for a search.
 func isSearch(call []byte) bool {
-	return call != nil && jsonscan.Text(jsonscan.Member(call, "type")) == serverTool && jsonscan.Text(jsonscan.Member(call, "name")) == "nova_grounding"
+	return call != nil && jsonscan.Text(jsonscan.Member(call, "type")) == serverTool && jsonscan.Text(jsonscan.Member(call, "name")) == grounding
 }
 
 // object reads the counts in one JSON object, in one pass over it. Those of a stream's events are running totals: the largest
