@@ -6,16 +6,16 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
-	"github.com/outcrop-ai/outcrop/internal/engine"
 )
 
 // costHeaders says of what the cost of a call is made, in LiteLLM's headers. Input, output, reads and writes of the cache and
 // the use of AWS's tools add up to the cost; reasoning is a part of output. A discount or a margin has no header as long
 // as there is none.
-func costHeaders(h http.Header, call *engine.Call, total string) {
-	lines, reasoning := call.CostLines()
-	h["X-Litellm-Response-Cost-Original"] = []string{total}
-	for _, one := range [...]struct {
+func (x *exchange) costHeaders(total string) {
+	h := x.w.Header()
+	lines, reasoning := x.call.CostLines()
+	h["X-Litellm-Response-Cost-Original"] = x.one(total)
+	for _, part := range [...]struct {
 		name   string
 		amount account.Amount
 		always bool
@@ -27,8 +27,8 @@ func costHeaders(h http.Header, call *engine.Call, total string) {
 		{"X-Litellm-Response-Cost-Reasoning", reasoning, false},
 		{"X-Litellm-Response-Cost-Tool-Usage", lines.Searches, false},
 	} {
-		if one.amount != 0 || one.always {
-			h[one.name] = []string{one.amount.String()}
+		if part.amount != 0 || part.always {
+			h[part.name] = x.one(part.amount.String())
 		}
 	}
 }

@@ -324,34 +324,34 @@ func (x *exchange) why(failed *llm.Error) *llm.Error {
 func (x *exchange) upstreamHeaders(whole bool) {
 	h, call := x.w.Header(), x.call
 	if call.Request != nil && len(call.Request.Losses) > 0 {
-		h["X-Outcrop-Loss"] = []string{lossHeader(call.Request.Losses, x.param)}
+		h["X-Outcrop-Loss"] = x.one(lossHeader(call.Request.Losses, x.param))
 	}
 	if call.Warning != "" {
-		h["X-Outcrop-Warning"] = []string{call.Warning}
+		h["X-Outcrop-Warning"] = x.one(call.Warning)
 	}
 	if d := call.Deployment; d != nil {
-		h["X-Litellm-Model-Id"] = []string{d.ID}
+		h["X-Litellm-Model-Id"] = x.one(d.ID)
 		if call.ModelID != "" { // else the call is of no model
-			h["X-Litellm-Model-Group"] = []string{headerSafe(cmp.Or(call.Fallback, call.Request.Model))}
-			h["X-Litellm-Model-Name"] = []string{"bedrock/" + call.ModelID}
+			h["X-Litellm-Model-Group"] = x.one(headerSafe(cmp.Or(call.Fallback, call.Request.Model)))
+			h["X-Litellm-Model-Name"] = x.one("bedrock/" + call.ModelID)
 		}
-		h["X-Litellm-Model-Region"] = []string{call.Region}
+		h["X-Litellm-Model-Region"] = x.one(call.Region)
 		if call.Endpoint != "" {
-			h["X-Litellm-Model-Api-Base"] = []string{call.Endpoint}
+			h["X-Litellm-Model-Api-Base"] = x.one(call.Endpoint)
 		}
 		h["X-Litellm-Attempted-Retries"], h["X-Litellm-Attempted-Fallbacks"] = number(call.Retried), number(call.FellBack)
 		h["X-Litellm-Max-Fallbacks"] = number(x.server.Engine.MaxFallbacks())
 		if bound := call.Bound(); bound > 0 {
-			h["X-Litellm-Timeout"] = []string{seconds(bound)}
+			h["X-Litellm-Timeout"] = x.one(seconds(bound))
 		}
 		if len(call.Tries) > 0 {
-			h["X-Outcrop-Tries"] = []string{engine.TriesText(call.Tries)}
+			h["X-Outcrop-Tries"] = x.one(engine.TriesText(call.Tries))
 		}
 		if x.r.Header.Get("X-Outcrop-Debug") == "true" {
-			h["X-Outcrop-Decision"] = []string{call.Decision()}
+			h["X-Outcrop-Decision"] = x.one(call.Decision())
 		}
 		if d.Ref.Route != "" {
-			h["X-Outcrop-Route"] = []string{d.Ref.RouteName()}
+			h["X-Outcrop-Route"] = x.one(d.Ref.RouteName())
 		}
 	}
 	if !x.limitHeaders() {
@@ -364,7 +364,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	if !x.native { // else AWS's headers are there under their own names
 		providerHeaders(h, call.Upstream)
 		if call.RequestID != "" {
-			h["Llm_provider-X-Amzn-Requestid"] = []string{call.RequestID}
+			h["Llm_provider-X-Amzn-Requestid"] = x.one(call.RequestID)
 		}
 	}
 	if !whole {
@@ -372,12 +372,12 @@ func (x *exchange) upstreamHeaders(whole bool) {
 	}
 	x.keyHeaders()
 	if cost, ok := call.CostUSD(); ok {
-		h["X-Litellm-Response-Cost"] = []string{cost}
-		costHeaders(h, call, cost)
+		h["X-Litellm-Response-Cost"] = x.one(cost)
+		x.costHeaders(cost)
 	}
 	total := time.Since(call.Start)
-	h["X-Litellm-Response-Duration-Ms"] = []string{milliseconds(total)}
-	h["X-Litellm-Overhead-Duration-Ms"] = []string{milliseconds(total - call.UpstreamTime())}
+	h["X-Litellm-Response-Duration-Ms"] = x.one(milliseconds(total))
+	h["X-Litellm-Overhead-Duration-Ms"] = x.one(milliseconds(total - call.UpstreamTime()))
 }
 
 // rateLimit says how much of a quota is left, and when it is whole again, in OpenAI's headers.

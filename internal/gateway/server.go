@@ -133,6 +133,20 @@ type exchange struct {
 	booked bool
 	// param gives the client's own names for parameters that the core names in Chat Completions' words; nil leaves them.
 	param func(string) string
+
+	// values is room for the values of headers of the answer, one each, of which used are taken: see one.
+	values [20]string
+	used   int
+}
+
+// one is the value of a header, without room of its own.
+func (x *exchange) one(value string) []string {
+	if x.used == len(x.values) {
+		return []string{value}
+	}
+	x.values[x.used] = value
+	x.used++
+	return x.values[x.used-1 : x.used : x.used]
 }
 
 // inClientsWords names the field at fault as the client does.
@@ -154,7 +168,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, server: s, voice: &openAIVoice}
 	x.call = &engine.Call{ID: callID(r), Start: time.Now(), Path: withoutKeys(r.URL.Path), Header: r.Header}
 	header := w.Header()
-	header["X-Litellm-Call-Id"] = []string{x.call.ID}
+	header["X-Litellm-Call-Id"] = x.one(x.call.ID)
 	header["X-Litellm-Version"] = s.version
 	defer s.finish(x)
 
