@@ -226,7 +226,7 @@ func writeMany(directory, name string) error {
 	for b := range batches {
 		var records []account.Record
 		for i := range batchSize {
-			records = append(records, account.Record{Start: time.Unix(1785542400, int64(b*batchSize+i)*1000), CallID: fmt.Sprintf("%s-%d-%d", name, b, i), Cost: 1, CostKnown: true})
+			records = append(records, account.Record{Start: time.Unix(1785542400, int64(b*batchSize+i)*1000), Entry: uint64(name[0])*7919 + uint64(b*batchSize+i), CallID: fmt.Sprintf("%s-%d-%d", name, b, i), Cost: 1, CostKnown: true})
 		}
 		if err := s.Append(context.Background(), records); err != nil {
 			return errors.Join(err, s.Close())
