@@ -128,10 +128,10 @@ func (s *Store) account(ctx context.Context, tx *sql.Tx, fresh []*account.Record
 			id := idOf(r)
 			bodies = append(bodies, id.call, id.entry, r.Start.UnixMicro(), text(r.Body.Request), text(r.Body.Response))
 		}
+		if s.d.Packed { // tags are among the slices
+			continue
+		}
 		for i, tag := range r.Tags {
-			if s.d.Packed {
-				break // they are among the slices
-			}
 			if !slices.Contains(r.Tags[:i], tag) {
 				id := idOf(r)
 				tags = append(tags, name(tag), r.Start.UnixMicro(), id.call, id.entry)
