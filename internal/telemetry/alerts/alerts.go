@@ -2,7 +2,6 @@ package alerts
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
+	"github.com/outcrop-ai/outcrop/internal/telemetry"
 )
 
 // Options say what is told, of what, and where.
@@ -77,8 +77,9 @@ func New(o Options) *Alerts {
 		o.now = time.Now
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	client, _ := telemetry.NewClient(sendPatience)
 	a := &Alerts{
-		o: o, client: newClient(), keys: newTouched(), endUsers: newTouched(), stop: stop, done: make(chan struct{}),
+		o: o, client: client, keys: newTouched(), endUsers: newTouched(), stop: stop, done: make(chan struct{}),
 		told: map[string]time.Time{}, alone: map[string]bool{},
 	}
 	if o.Lost != nil {
@@ -189,5 +190,3 @@ func (m *message) heading() string {
 	text, _, _ := strings.Cut(strings.TrimSpace(m.text), "\n")
 	return text
 }
-
-func jsonOf(v any) ([]byte, error) { return json.Marshal(v) }

@@ -1,14 +1,11 @@
 package alerts
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/secret"
@@ -41,15 +38,6 @@ func isURL(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
-// newClient returns a client that follows no redirect: what is sent is for one address.
-func newClient() *http.Client {
-	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: sendPatience}).DialContext, TLSHandshakeTimeout: sendPatience,
-		IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
-	}
-	return &http.Client{Transport: t, Timeout: sendPatience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
 // tell says an alert to each place that wants it.
 func (a *Alerts) tell(m message, now time.Time) {
 	if !wants(a.o.Types, m.kind) {
@@ -67,7 +55,7 @@ func (a *Alerts) tell(m message, now time.Time) {
 		}
 	}
 	if m.event != nil && a.o.Places.Webhook.IsSet() {
-		body, err := jsonOf(m.event)
+		body, err := json.Marshal(m.event)
 		add("webhook", a.o.Places.Webhook, body, err)
 	}
 	text := m.forPeople(a.o.clock(now), a.o.ProxyURL)
@@ -100,8 +88,7 @@ func (a *Alerts) send(ctx context.Context, now time.Time) {
 			continue
 		}
 		d.sends++
-		var refused *refusedError
-		if errors.As(err, &refused) && refused.final() || d.sends >= maxSends {
+		if isFinal(err) || d.sends >= maxSends {
 			a.o.Logger.Error("an alert did not arrive", "alert_type", string(d.kind), "place", d.place, "error", err)
 			continue
 		}
@@ -113,38 +100,17 @@ func (a *Alerts) send(ctx context.Context, now time.Time) {
 	a.pending = left
 }
 
-// refusedError is an answer that is no success. What it says is not repeated.
-type refusedError struct {
-	code int
-	host string
-}
-
-func (e *refusedError) Error() string {
-	return e.host + " answers " + strconv.Itoa(e.code) + " " + http.StatusText(e.code)
-}
-
-// final reports whether the same would be refused again.
-func (e *refusedError) final() bool {
-	return e.code < http.StatusInternalServerError && e.code != http.StatusTooManyRequests && e.code != http.StatusRequestTimeout
+// isFinal reports whether a place has answered, and would refuse the same again.
+func isFinal(err error) bool {
+	var answered *telemetry.StatusError
+	return errors.As(err, &answered) && answered.Code < http.StatusInternalServerError && answered.Code != http.StatusTooManyRequests && answered.Code != http.StatusRequestTimeout
 }
 
 func (a *Alerts) post(ctx context.Context, d *delivery) error {
-	ctx, cancel := context.WithTimeout(ctx, sendPatience)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.address.Reveal(), bytes.NewReader(d.body))
+	r, err := telemetry.NewRequest(ctx, http.MethodPost, d.address.Reveal(), d.body)
 	if err != nil {
-		return errors.New("the address is no URL") // the error would quote it
+		return err
 	}
-	r.Header.Set("User-Agent", "outcrop")
-	r.Header.Set("Content-Type", "application/json")
-	answer, err := a.client.Do(r)
-	if err != nil {
-		return telemetry.Unreachable(r, err)
-	}
-	defer answer.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, answerLimit))
-	if answer.StatusCode < http.StatusOK || answer.StatusCode >= http.StatusMultipleChoices {
-		return &refusedError{answer.StatusCode, r.URL.Host}
-	}
+	_, err = telemetry.Do(a.client, r, answerLimit)
 	return err
 }

@@ -185,8 +185,8 @@ func (d *datadog) halves(ctx context.Context, batch []*telemetry.Event) (left []
 }
 
 func isTooLarge(err error) bool {
-	var answered *statusError
-	return errors.As(err, &answered) && answered.code == http.StatusRequestEntityTooLarge
+	var answered *telemetry.StatusError
+	return errors.As(err, &answered) && answered.Code == http.StatusRequestEntityTooLarge
 }
 
 func (d *datadog) post(ctx context.Context, body []byte) error {
@@ -198,7 +198,7 @@ func (d *datadog) post(ctx context.Context, body []byte) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	r, err := newRequest(ctx, http.MethodPost, d.address, packed.Bytes())
+	r, err := telemetry.NewRequest(ctx, http.MethodPost, d.address, packed.Bytes())
 	if err != nil {
 		return err
 	}

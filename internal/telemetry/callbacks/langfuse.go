@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -147,7 +146,7 @@ func (l *langfuse) events(e *telemetry.Event) [2]langfuseEvent {
 	trace := langfuseTrace{
 		ID: cmp.Or(said("trace_id"), r.CallID), Timestamp: stamp(r.Start), Name: cmp.Or(said("trace_name"), name),
 		UserID: cmp.Or(said("trace_user_id"), r.User), SessionID: cmp.Or(said("session_id"), e.Session),
-		Input: content.Messages, Output: content.Response, Tags: l.allTags(r), Release: l.release, Environment: l.place,
+		Input: content.Messages, Output: content.Response, Tags: telemetry.LangfuseTags(r, l.tags), Release: l.release, Environment: l.place,
 	}
 	if raw := jsonscan.Member(requester, "trace_metadata"); len(raw) > 0 && raw[0] == '{' {
 		trace.Metadata = raw
@@ -200,24 +199,6 @@ func flatParameters(object json.RawMessage) json.RawMessage {
 	return data
 }
 
-// allTags are the request's, and those that the configuration asks for.
-func (l *langfuse) allTags(r *account.Record) []string {
-	tags := slices.Clone(r.Tags)
-	for _, name := range l.tags {
-		switch name {
-		case "cache_hit":
-			hit := "False"
-			if r.CacheHit {
-				hit = "True"
-			}
-			tags = append(tags, "cache_hit:"+hit)
-		case "cache_key":
-			tags = append(tags, "cache_key:"+cmp.Or(r.CacheKey, "None"))
-		}
-	}
-	return tags
-}
-
 // Send posts a batch. Langfuse answers for each event on its own.
 func (l *langfuse) Send(ctx context.Context, batch []*telemetry.Event) ([]*telemetry.Event, error) {
 	var body struct {
@@ -231,7 +212,7 @@ func (l *langfuse) Send(ctx context.Context, batch []*telemetry.Event) ([]*telem
 	if err != nil {
 		return nil, &refusedError{len(batch), err}
 	}
-	r, err := newRequest(ctx, http.MethodPost, l.address, data)
+	r, err := telemetry.NewRequest(ctx, http.MethodPost, l.address, data)
 	if err != nil {
 		return nil, &refusedError{len(batch), err}
 	}

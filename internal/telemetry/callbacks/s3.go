@@ -138,7 +138,7 @@ func (s *s3) put(ctx context.Context, e *telemetry.Event) error {
 	if err != nil {
 		return err
 	}
-	r, err := newRequest(ctx, http.MethodPut, s.base+escapeKey(s.key(e)), body)
+	r, err := telemetry.NewRequest(ctx, http.MethodPut, s.base+escapeKey(s.key(e)), body)
 	if err != nil {
 		return err
 	}

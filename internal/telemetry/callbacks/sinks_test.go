@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -266,7 +265,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	url, _ := listen(t, func(int) (int, string) { return http.StatusTeapot, canary })
 	f := func(address string) {
 		t.Helper()
-		r, err := newRequest(t.Context(), http.MethodPost, address, nil)
+		r, err := telemetry.NewRequest(t.Context(), http.MethodPost, address, nil)
 		if err == nil {
 			c := newClient()
 			defer c.CloseIdleConnections()
@@ -279,8 +278,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	f(url + "/" + canary)
 	f("http://127.0.0.1:1/" + canary + "?x=" + canary)
 	f("http://\x7f" + canary)
-	var answered *statusError
-	if err := error(&statusError{418, "h"}); !errors.As(err, &answered) || !answered.final() {
+	if !isFinal(&telemetry.StatusError{Code: 418, Host: "h"}) {
 		t.Error("418 is tried again")
 	}
 }

@@ -135,7 +135,7 @@ func (w *webhook) each(ctx context.Context, batch []*telemetry.Event) ([]*teleme
 }
 
 func (w *webhook) post(ctx context.Context, body []byte) error {
-	r, err := newRequest(ctx, http.MethodPost, w.address.Reveal(), body)
+	r, err := telemetry.NewRequest(ctx, http.MethodPost, w.address.Reveal(), body)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,7 +95,7 @@ func (l *langfuse) attributes(e *telemetry.Event, hideKeys bool) []attribute.Key
 	if raw := jsonscan.Member(content.Metadata, "trace_metadata"); len(raw) > 0 && raw[0] == '{' {
 		add("langfuse.trace.metadata", string(raw))
 	}
-	if tags := l.tagsOf(r); len(tags) > 0 {
+	if tags := telemetry.LangfuseTags(r, l.tags); len(tags) > 0 {
 		list = append(list, attribute.StringSlice("langfuse.trace.tags", tags))
 	}
 	input, output := string(content.Messages), string(answerOf(content.Response))
@@ -129,24 +128,6 @@ func (l *langfuse) attributes(e *telemetry.Event, hideKeys bool) []attribute.Key
 		add("langfuse.observation.status_message", r.Message)
 	}
 	return list
-}
-
-// tagsOf are the request's tags, and those that the configuration asks for.
-func (l *langfuse) tagsOf(r *account.Record) []string {
-	tags := slices.Clone(r.Tags)
-	for _, name := range l.tags {
-		switch name {
-		case "cache_hit":
-			hit := "False"
-			if r.CacheHit {
-				hit = "True"
-			}
-			tags = append(tags, "cache_hit:"+hit)
-		case "cache_key":
-			tags = append(tags, "cache_key:"+cmp.Or(r.CacheKey, "None"))
-		}
-	}
-	return tags
 }
 
 // answerOf returns what a model has said: the message of an answer that has one choice, all of an answer otherwise.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -32,14 +31,8 @@ type target struct {
 }
 
 func newTarget(address string, headers map[string]secret.Secret) *target {
-	return &target{address: address, headers: headers, client: &http.Client{
-		Timeout: 30 * time.Second,
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second,
-			IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	client, _ := telemetry.NewClient(30 * time.Second)
+	return &target{address: address, headers: headers, client: client}
 }
 
 // post sends a message as OTLP over HTTP has it: opentelemetry.io/docs/specs/otlp, "OTLP/HTTP Request".
