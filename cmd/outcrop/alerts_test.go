@@ -86,21 +86,11 @@ litellm_settings:
 // get asks for a page as the holder of a key.
 func get(t *testing.T, url, key string) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
+	status, body := fetch(t, url, key)
+	if status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
 	}
-	r.Header.Set("Authorization", "Bearer "+key)
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%d %v %s", resp.StatusCode, err, data)
-	}
-	return string(data)
+	return body
 }
 
 func TestCheckNamesAlertsThatDoNotArrive(t *testing.T) {

@@ -139,7 +139,7 @@ func (l *loader) checkMetricsLabels(tree *node, s *LitellmSettings) {
 		}
 		for _, label := range labels.items {
 			if label.text == "client_ip" {
-				l.once("client_ip", Warning, label.at, path, "the label client_ip is always None: addresses are not kept")
+				l.once("client_ip", Warning, label.at, path, "the label client_ip is always None: metrics tell no addresses")
 			}
 		}
 	}

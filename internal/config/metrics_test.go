@@ -24,7 +24,7 @@ func TestMetricsAndLabelsAreCheckedWithTheirPosition(t *testing.T) {
 		`c:6:54: error: unknown metric "litellm_spent_metric"; did you mean "litellm_spend_metric"?`,
 		`c:6:76: error: unknown metric "litellm_requests_metric_total"; did you mean "litellm_requests_metric"?`,
 		`c:6:156: error: "taem" is no label of litellm_spend_metric; did you mean "team"?`,
-		`c:6:162: warning: the label client_ip is always None: addresses are not kept`,
+		`c:6:162: warning: the label client_ip is always None: metrics tell no addresses`,
 		`c:7:34: warning: Outcrop does not have the metric litellm_managed_batch_created_total`,
 		`c:8:7: error: a group of metrics needs metrics, a list of their names`,
 		`c:9:7: error: a group of metrics must be a mapping with metrics, not a string`,

@@ -174,7 +174,7 @@ func (o *Options) reader(name string) reader {
 		return func(l *labels) string { return word(l.refuser) }
 	case "api_base":
 		return func(l *labels) string { return word(l.base) }
-	default: // client_ip, which records do not have
+	default: // client_ip: metrics tell no addresses
 		return func(*labels) string { return none }
 	}
 }
