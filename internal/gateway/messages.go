@@ -5,6 +5,7 @@ import (
 
 	"github.com/outcrop-ai/outcrop/internal/dialect/anthropic"
 	"github.com/outcrop-ai/outcrop/internal/dialect/openai"
+	"github.com/outcrop-ai/outcrop/internal/engine"
 	"github.com/outcrop-ai/outcrop/llm"
 )
 
@@ -13,9 +14,31 @@ import (
 var anthropicMessages = chatDialect{
 	callType: "anthropic_messages", idPrefix: "msg_", bareID: true, decode: decodeMessages,
 	encode: func(dst []byte, x *exchange, _ *openai.Control, resp *llm.Response) []byte {
-		return anthropic.AppendMessage(dst, x.anthropicAnswer(), resp)
+		a := x.anthropicAnswer()
+		dst = anthropic.AppendMessage(dst, a, resp)
+		x.call.AnswerID = a.ID
+		return dst
 	},
-	chunks: func(x *exchange, _ *openai.Control) chunkWriter { return anthropic.NewEvents(x.anthropicAnswer()) },
+	chunks: func(x *exchange, _ *openai.Control) chunkWriter {
+		a := x.anthropicAnswer()
+		return messageEvents{anthropic.NewEvents(a), a, x.call}
+	},
+}
+
+// messageEvents are Anthropic's events, of which the first may bring the id of the message that the row shall have.
+type messageEvents struct {
+	*anthropic.Events
+	answer *anthropic.Answer
+	call   *engine.Call
+}
+
+// Append appends the events that ev makes.
+func (e messageEvents) Append(dst []byte, ev *llm.Event) []byte {
+	dst = e.Events.Append(dst, ev)
+	if ev.Kind == llm.EventStart {
+		e.call.AnswerID = e.answer.ID
+	}
+	return dst
 }
 
 func (s *Server) messages(x *exchange) { s.converse(x, &anthropicMessages) }

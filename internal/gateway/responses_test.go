@@ -253,3 +253,19 @@ func TestRowsHaveTheIDOfTheAnswer(t *testing.T) {
 		}
 	}
 }
+
+// Claude's own answers bring an id of their own, which the client gets.
+func TestRowsHaveTheIDOfClaudesOwnAnswer(t *testing.T) {
+	g := newListener(t, "us.anthropic.claude-opus-4-5-20251101-v1:0")
+	g.plain = `{"id":"msg_bdrk_1","type":"message","role":"assistant","model":"c","content":[{"type":"text","text":"ok"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":2}}`
+	g.stream = `chunk {"type":"message_start","message":{"id":"msg_bdrk_2","type":"message","role":"assistant","model":"c","content":[],"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":1}}}
+chunk {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}
+chunk {"type":"message_stop"}
+`
+	for id, more := range map[string]string{"msg_bdrk_1": "", "msg_bdrk_2": `,"stream":true`} {
+		_, body := g.send(http.MethodPost, "/v1/messages", `{"model":"sonnet","max_tokens":9,"messages":[{"role":"user","content":"hi"}]`+more+`}`, anthropicHeader())
+		if r := g.books.next(t); r.RequestID != id || !strings.Contains(body, `"id":"`+id+`"`) {
+			t.Errorf("the row has %q, the answer is %s", r.RequestID, body)
+		}
+	}
+}

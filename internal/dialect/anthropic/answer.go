@@ -11,7 +11,8 @@ import (
 
 // Answer is what is said around an answer.
 type Answer struct {
-	// ID is the message's id, Model the name that the client asked for.
+	// ID is the message's id, Model the name that the client asked for. A message in Claude's own words has an id of its own,
+	// which takes the place of ID when it is written.
 	ID, Model string
 	// Stops are the request's stop sequences: where there is one, it is known which of them was met.
 	Stops []string
@@ -59,11 +60,14 @@ func appendNative(dst []byte, a *Answer, message []byte) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(llm.AppendString(dst, name), ':')
-		if name == "model" {
+		switch name {
+		case "model":
 			dst = llm.AppendString(dst, a.Model)
-		} else {
-			dst = append(dst, value...)
+			continue
+		case "id":
+			a.ID = jsonscan.Text(value)
 		}
+		dst = append(dst, value...)
 	}
 	return append(dst, '}')
 }
