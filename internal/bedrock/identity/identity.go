@@ -81,6 +81,8 @@ func (i *Identity) Warm(ctx context.Context) error {
 type Signer struct {
 	identity        *Identity
 	service, region string
+	// day is the key of the day, of the credentials in use.
+	day atomic.Pointer[dayKey]
 }
 
 // For returns the identity's signer for a service in a region.
@@ -117,6 +119,9 @@ func (s *Signer) Authenticate(ctx context.Context, r *http.Request, payloadHash 
 	if s.service == "s3" { // the one service that has paths signed as they are sent
 		return i.signer.SignHTTP(ctx, creds.Credentials, r, payloadHash, s.service, s.region, at, func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	}
+	if s.sign(&creds.Credentials, r, payloadHash, at) {
+		return nil
+	}
 	return i.signer.SignHTTP(ctx, creds.Credentials, r, payloadHash, s.service, s.region, at)
 }
 
@@ -139,7 +144,7 @@ const tolerated = 4 * time.Minute
 
 // LearnClock learns AWS's time from its refusal of r; it reports whether r was signed with a time that was too far off.
 func (s *Signer) LearnClock(r *http.Request, at time.Time) bool {
-	signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	signed, err := time.Parse(signedTime, r.Header.Get("X-Amz-Date"))
 	if err != nil || signed.Sub(at).Abs() <= tolerated {
 		return false
 	}
