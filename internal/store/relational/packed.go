@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/outcrop-ai/outcrop/internal/account"
@@ -35,22 +36,45 @@ func placeOf(start time.Time, entry uint64) int64 {
 }
 
 // packedColumns are the stored columns of a packed row, in the order of packedValues and of scanPacked.
-const packedColumns = `id, api_key, key_alias, user_id, team_id, organization_id, end_user, session_id, model, model_group, model_id,
-	error_kind, spend_pico, total_tokens, duration_us, data`
+var packedColumns = []string{
+	"id", "api_key", "key_alias", "user_id", "team_id", "organization_id", "end_user", "session_id", "model", "model_group", "model_id",
+	"error_kind", "spend_pico", "total_tokens", "duration_us", "data",
+}
 
-const packedCount = 16
+// packedList is packedColumns as a query has them.
+var packedList = strings.Join(packedColumns, ", ")
 
-// packedValues appends what a record has in packedColumns.
-func packedValues(to []any, r *account.Record, id int64) []any {
+// insertPackedRow is the statement for rows that have these of packedColumns: a bit for each. What a statement does not name
+// costs nothing, and half of them are NULL in most rows.
+func insertPackedRow(has int) string {
+	var names []string
+	for i, column := range packedColumns {
+		if has&(1<<i) != 0 {
+			names = append(names, column)
+		}
+	}
+	return `INSERT INTO spend_rows (` + strings.Join(names, ", ") + `) VALUES ` + places(len(names), 1) + ` ON CONFLICT (id) DO NOTHING`
+}
+
+// packedValues returns what a record has in packedColumns, without what is NULL, and which these are. What it returns is in values,
+// which has room for all of them; room is for its JSON. Both may be used again.
+func packedValues(values []any, room *[]byte, r *account.Record, id int64) (args []any, has int) {
 	var spend any
 	if r.CostKnown {
 		spend = r.Cost
 	}
-	var buffer [1024]byte
-	return append(
-		to, id, named(r.KeyHash), named(r.KeyAlias), named(r.UserID), named(r.TeamID), named(r.OrganizationID), named(r.User), named(r.Session),
-		named(r.Model), named(r.Group), named(r.Deployment), text(r.ErrorKind), spend, r.Usage.Sum(), r.End.UnixMicro()-id>>placeBits, string(appendMembers(buffer[:0], r)),
+	*room = appendMembers((*room)[:0], r)
+	values = append(
+		values[:0], id, named(r.KeyHash), named(r.KeyAlias), named(r.UserID), named(r.TeamID), named(r.OrganizationID), named(r.User), named(r.Session),
+		named(r.Model), named(r.Group), named(r.Deployment), text(r.ErrorKind), spend, r.Usage.Sum(), r.End.UnixMicro()-id>>placeBits, string(*room),
 	)
+	args = values[:0]
+	for i, v := range values {
+		if v != nil {
+			args, has = append(args, v), has|1<<i
+		}
+	}
+	return args, has
 }
 
 // scanPacked is the reverse of packedValues, as scanRow is of appendValues. It returns the row's id, too.
@@ -77,16 +101,15 @@ func scanPacked(rows *sql.Rows) (r account.Record, id int64, err error) {
 // insertPacked writes rows and returns the records that were not there before.
 func (s *Store) insertPacked(ctx context.Context, tx *sql.Tx, records []account.Record) (fresh []*account.Record, err error) {
 	fresh = make([]*account.Record, 0, len(records))
-	statement := s.repeated(tx, func(int) string {
-		return `INSERT INTO spend_rows (` + packedColumns + `) VALUES ` + places(packedCount, 1) + ` ON CONFLICT (id) DO NOTHING`
-	})
+	statement := s.repeated(tx, insertPackedRow)
 	defer func() { err = errors.Join(err, statement.close()) }()
-	args := make([]any, 0, packedCount)
+	values := make([]any, 0, len(packedColumns))
 	var ids []any
+	var room []byte
 	for _, one := range inPlace(records) {
 		r := one.Record
-		args = packedValues(args[:0], r, one.place)
-		id, there, err := insertAt(ctx, tx, statement, r, args)
+		args, has := packedValues(values, &room, r, one.place)
+		id, there, err := insertAt(ctx, tx, statement, r, args, has)
 		if err != nil {
 			return nil, err
 		}
@@ -118,9 +141,9 @@ func inPlace(records []account.Record) []placed {
 }
 
 // insertAt writes a row at its place, or at the next that is free. It returns the row's id, and whether it was there.
-func insertAt(ctx context.Context, tx *sql.Tx, statement *repeated, r *account.Record, args []any) (id int64, there bool, err error) {
+func insertAt(ctx context.Context, tx *sql.Tx, statement *repeated, r *account.Record, args []any, has int) (id int64, there bool, err error) {
 	id, _ = args[0].(int64)
-	result, err := statement.exec(ctx, 1, args)
+	result, err := statement.exec(ctx, has, args)
 	if err != nil {
 		return 0, false, err
 	}
@@ -131,7 +154,8 @@ func insertAt(ctx context.Context, tx *sql.Tx, statement *repeated, r *account.R
 	if err != nil || there {
 		return id, there, err
 	}
-	_, err = statement.exec(ctx, 1, packedValues(args[:0], r, id))
+	args, has = packedValues(args, new([]byte), r, id)
+	_, err = statement.exec(ctx, has, args)
 	return id, false, err
 }
 
