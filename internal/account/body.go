@@ -9,12 +9,17 @@ type Body struct {
 // bodies writes what was said as two fields; a record without has neither.
 func (f *fields) bodies(request, response uint64, v **Body) {
 	var b Body
-	if *v != nil {
-		b = **v
+	if f.writing {
+		if *v != nil {
+			b = **v
+		}
+		f.text(request, &b.Request)
+		f.text(response, &b.Response)
+		return
 	}
 	f.text(request, &b.Request)
 	f.text(response, &b.Response)
-	if !f.writing && b != (Body{}) {
-		*v = &b
+	if b != (Body{}) {
+		*v = &Body{b.Request, b.Response} // not b itself, for which every record would need room
 	}
 }

@@ -290,25 +290,31 @@ func (f *fields) losses(n uint64, v *[]llm.Loss) {
 
 // charges writes a list of counters as texts: scope, id, period, scope, id, period.
 func (f *fields) charges(n uint64, v *[]Charge) {
-	var flat []string
 	if f.writing {
 		for _, c := range *v {
-			flat = append(flat, c.Scope, c.ID, strconv.FormatInt(c.Period, 10))
+			f.writeText(n, c.Scope)
+			f.writeText(n, c.ID)
+			f.writeText(n, strconv.FormatInt(c.Period, 10))
 		}
-	}
-	f.texts(n, &flat)
-	if f.writing {
 		return
 	}
-	if f.bad = f.bad || len(flat)%3 != 0; f.bad {
-		return
+	next := func() string {
+		text := ""
+		f.bad = f.bad || !f.found(n, kindBytes)
+		if !f.bad {
+			text = f.bytes
+			f.next()
+		}
+		return text
 	}
-	for i := 0; i < len(flat); i += 3 {
-		period, err := strconv.ParseInt(flat[i+2], 10, 64)
-		if f.bad = err != nil; f.bad {
+	for f.found(n, kindBytes) {
+		c := Charge{Scope: next(), ID: next()}
+		period, err := strconv.ParseInt(next(), 10, 64)
+		if f.bad = f.bad || err != nil; f.bad {
 			return
 		}
-		*v = append(*v, Charge{Scope: flat[i], ID: flat[i+1], Period: period})
+		c.Period = period
+		*v = append(*v, c)
 	}
 }
 

@@ -35,9 +35,12 @@ func (e *Engine) admit(ctx context.Context, call *Call, t *target) *llm.Error {
 
 // askedIn returns what a body in AWS's own words may use: its input by its length, and the bound of its answer, 0 if it
 // has none.
-func askedIn(body []byte) *router.Need {
-	need := &router.Need{Input: (int64(len(body)) + bytesPerToken - 1) / bytesPerToken}
+func askedIn(body []byte) router.Need {
+	need := router.Need{Input: (int64(len(body)) + bytesPerToken - 1) / bytesPerToken}
 	bound := func(value []byte) {
+		if len(value) == 0 {
+			return
+		}
 		if n, err := strconv.ParseInt(string(value), 10, 64); err == nil && n > 0 && n < 1<<32 {
 			need.Output = max(need.Output, n)
 		}

@@ -106,9 +106,8 @@ type Call struct {
 	CacheHit, Filtered bool
 
 	group string // that answers, where no deployment does
-	// lease is what is held of the caller's limits; asked what a request in AWS's own words may use.
+	// lease is what is held of the caller's limits.
 	lease     *account.Lease
-	asked     *router.Need
 	relayed   *Native  // the request in AWS's own words
 	reads     *reading // what it has a model read
 	ended     *job     // that the call has found to be over

@@ -20,13 +20,12 @@ func (e *Engine) expect(call *Call, t *target, ask *account.Ask) {
 	n := int64(call.choices())
 	most := llm.Usage{Input: inputOf(r), Output: outputOf(r, t)}
 	bounded := r.MaxTokens != nil
-	if call.asked != nil {
-		most.Input, bounded = call.asked.Input, call.asked.Output > 0
+	if n := call.relayed; n != nil {
+		asked := askedIn(n.Body)
+		most.Input, bounded = asked.Input, asked.Output > 0
 		if bounded {
-			most.Output = call.asked.Output
+			most.Output = asked.Output
 		}
-	}
-	if call.relayed != nil {
 		call.expectNative(t, &most)
 	}
 	ask.Input, ask.Output = most.Input*n, most.Output*n

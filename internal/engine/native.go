@@ -96,7 +96,7 @@ type NativeReply struct {
 // itself as the identity that is configured for this. AWS's refusal is the *llm.Error's; its own words are in refused, nil if
 // the failure is not AWS's.
 func (e *Engine) Native(ctx context.Context, call *Call, n *Native) (reply *NativeReply, refused *wire.Refused, failed *llm.Error) {
-	call.Request.Stream, call.NoFallbacks, call.native, call.asked, call.relayed = n.Streams, true, true, askedIn(n.Body), n
+	call.Request.Stream, call.NoFallbacks, call.native, call.relayed = n.Streams, true, true, n
 	if call.Request.Model == "" {
 		if failed := e.admit(ctx, call, nil); failed != nil {
 			return nil, nil, failed

@@ -73,7 +73,7 @@ func appendValue(dst []byte, v slog.Value, appendText func([]byte, string) []byt
 	case slog.KindInt64:
 		return strconv.AppendInt(dst, v.Int64(), 10)
 	case slog.KindFloat64:
-		return strconv.AppendFloat(dst, v.Float64(), 'g', -1, 64)
+		return appendNumber(dst, v.Float64())
 	case slog.KindBool:
 		return strconv.AppendBool(dst, v.Bool())
 	default:
@@ -81,10 +81,36 @@ func appendValue(dst []byte, v slog.Value, appendText func([]byte, string) []byt
 	}
 }
 
+// appendNumber appends a number as 'g' has it. Most are milliseconds with three places, which need no search for the digits.
+func appendNumber(dst []byte, v float64) []byte {
+	thousandths := int64(v * 1000)
+	if v < 0.001 || v >= 100_000 || float64(thousandths)/1000 != v {
+		return strconv.AppendFloat(dst, v, 'g', -1, 64)
+	}
+	dst = strconv.AppendInt(dst, thousandths/1000, 10)
+	rest := thousandths % 1000
+	if rest == 0 {
+		return dst
+	}
+	dst = append(dst, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}
+
+// quoted are the bytes for which a word is quoted.
+var quoted = func() (list [256]bool) {
+	for c := range list {
+		list[c] = c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f
+	}
+	return list
+}()
+
 // appendWord appends text as it is if it is one plain word, else quoted.
 func appendWord(dst []byte, text string) []byte {
 	for i := range len(text) {
-		if c := text[i]; c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f {
+		if quoted[text[i]] {
 			return strconv.AppendQuote(dst, text)
 		}
 	}

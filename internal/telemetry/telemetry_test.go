@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +102,21 @@ func TestOwnLinesAreThoseOfSlog(t *testing.T) {
 	r.Asked, r.User, r.Message = "a=b c\"d\"\n\t", "plain", "<script>&\x00\x7f\xff\u2028"
 	r.Cost, r.Own = 1, time.Nanosecond
 	f(r)
+}
+
+func TestNumbersAreThoseOfStrconv(t *testing.T) {
+	f := func(v float64) {
+		t.Helper()
+		equal(t, string(appendNumber(nil, v)), strconv.FormatFloat(v, 'g', -1, 64))
+	}
+	for _, v := range []float64{0, 0.0009, 0.001, 0.01, 0.1, 0.3, 0.999, 1, 1.5, 10, 99.999, 100, 99999.999, 99_999, 100_000, 123_456.789, 999_999, 1e6, 1e21, 0.1234, -1, -0.001, math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64} {
+		f(v)
+	}
+	for n := range 20_000 {
+		f(float64(n) / 1000)
+		f(float64(n*7919) / 1000)
+		f(float64(n) / 7)
+	}
 }
 
 func TestLineOfADerivedLogger(t *testing.T) {

@@ -61,6 +61,7 @@ type watch struct {
 
 	mu      sync.Mutex // guards what follows
 	timer   *time.Timer
+	due     time.Duration // when timer goes off, after start; 0 for one that is stopped
 	stopped bool
 }
 
@@ -70,16 +71,14 @@ func newWatch(cancel context.CancelCauseFunc, t Timeouts, stream bool, start tim
 	return w
 }
 
-// next returns the bound that is reached first and how long that is away; nil says that nothing is bounded now.
-func (w *watch) next(now time.Duration) (rest time.Duration, why *patience) {
-	var what string
-	var after time.Duration
+// next returns the bound that is reached first, whose after is 0 when nothing is bounded now, and how long that is away.
+func (w *watch) next(now time.Duration) (rest time.Duration, first patience) {
 	consider := func(bound, since time.Duration, name string) {
 		if bound <= 0 {
 			return
 		}
-		if left := bound - (now - since); after == 0 || left < rest {
-			rest, what, after = left, name, bound
+		if left := bound - (now - since); first.after == 0 || left < rest {
+			rest, first = left, patience{name, bound}
 		}
 	}
 	if !w.stream {
@@ -102,10 +101,7 @@ func (w *watch) next(now time.Duration) (rest time.Duration, why *patience) {
 	case readingRefusal:
 		consider(refusalTime, since, "complete answer")
 	}
-	if after == 0 {
-		return 0, nil
-	}
-	return rest, &patience{what, after}
+	return rest, first
 }
 
 // arm sets the timer to the next bound, or gives the call up when that is reached.
@@ -115,19 +111,23 @@ func (w *watch) arm() {
 	if w.stopped {
 		return
 	}
-	rest, why := w.next(time.Since(w.start))
+	now := time.Since(w.start)
+	rest, first := w.next(now)
 	switch {
-	case why == nil:
+	case first.after == 0:
 		if w.timer != nil {
 			w.timer.Stop()
+			w.due = 0
 		}
 	case rest <= 0:
 		w.stopped = true
-		w.cancel(why)
+		why := first // only here, so that others need no room
+		w.cancel(&why)
 	case w.timer == nil:
-		w.timer = time.AfterFunc(rest, w.arm)
-	default:
+		w.timer, w.due = time.AfterFunc(rest, w.arm), now+rest
+	case w.due != now+rest || now >= w.due: // else it is set already
 		w.timer.Reset(rest)
+		w.due = now + rest
 	}
 }
 

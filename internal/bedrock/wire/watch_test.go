@@ -60,7 +60,7 @@ func TestPatience(t *testing.T) {
 func TestSlowReadersAreNotTimedOut(t *testing.T) {
 	w := &watch{t: Timeouts{Idle: time.Second}, stream: true, start: time.Now(), cancel: func(error) {}}
 	w.got()
-	if rest, why := w.next(time.Hour); why == nil || rest != time.Second {
+	if rest, why := w.next(time.Hour); why.after == 0 || rest != time.Second {
 		t.Errorf("between two reads: %v %v", rest, why)
 	}
 	w.reads()

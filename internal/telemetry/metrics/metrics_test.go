@@ -105,6 +105,29 @@ func TestEachLineOfACost(t *testing.T) {
 	}
 }
 
+// TestCallsOfManyTypes are counted each as its own, in whatever order they come.
+func TestCallsOfManyTypes(t *testing.T) {
+	m := New(Options{})
+	for range 2 {
+		for _, kind := range []string{"acompletion", "anthropic_messages", "acompletion", ""} {
+			r := call()
+			r.Type = "acompletion"
+			if kind == "" {
+				r.ErrorKind = "canceled"
+			} else {
+				r.Type = kind
+			}
+			m.Add(r)
+		}
+	}
+	has(
+		t, page(t, m),
+		`outcrop_requests_total{call_type="acompletion",error="None",model_group="claude",status="200"} 4`,
+		`outcrop_requests_total{call_type="anthropic_messages",error="None",model_group="claude",status="200"} 2`,
+		`outcrop_requests_total{call_type="acompletion",error="canceled",model_group="claude",status="200"} 2`,
+	)
+}
+
 func TestAFailure(t *testing.T) {
 	m := New(Options{EndUsers: true})
 	r := call()

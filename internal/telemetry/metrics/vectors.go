@@ -3,6 +3,7 @@ package metrics
 import (
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -149,6 +150,7 @@ type series struct {
 	ownClosed, ownUnpriced, ownEstimated, ownHits                                          prometheus.Counter
 	ownUpstream, ownSelf, ownFirst                                                         prometheus.Observer
 	classes, lines                                                                         []prometheus.Counter
+	last                                                                                   atomic.Pointer[ofType]
 }
 
 // classes of tokens and lines of cost, in the order of series.
@@ -179,12 +181,28 @@ func (v *vectors) series(l *labels) *series {
 	return s
 }
 
+// ofType is the counter of a series' calls of one type that ended in one way.
+type ofType struct {
+	callType, kind string
+	prometheus.Counter
+}
+
+// requestsOf returns the counter of calls like r: nearly always the one that was asked for before.
+func (s *series) requestsOf(r *account.Record) prometheus.Counter {
+	if last := s.last.Load(); last != nil && last.callType == r.Type && last.kind == r.ErrorKind {
+		return last
+	}
+	c := s.v.ownRequests.WithLabelValues(r.Type, strings.ToValidUTF8(s.l.group, "\uFFFD"), s.l.status, word(r.ErrorKind))
+	s.last.Store(&ofType{r.Type, r.ErrorKind, c})
+	return c
+}
+
 // add counts a call.
 func (s *series) add(r *account.Record) {
 	v, l := s.v, &s.l
 	s.total.Inc()
 	s.requests.Inc()
-	v.ownRequests.WithLabelValues(r.Type, strings.ToValidUTF8(l.group, "\uFFFD"), l.status, word(r.ErrorKind)).Inc()
+	s.requestsOf(r).Inc()
 	u := &r.Usage
 	count := func(c prometheus.Counter, n int64) {
 		if n > 0 {
