@@ -19,21 +19,29 @@ func (s *Store) Append(ctx context.Context, records []account.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	err := s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		insert := s.insert
-		if s.d.Packed {
-			insert = s.insertPacked
+	var err error
+	if s.d.Packed {
+		if err = s.appendBy(ctx, s.insertRuns, records); errors.Is(err, errTaken) {
+			err = s.appendBy(ctx, s.insertPacked, records)
 		}
+	} else {
+		err = s.appendBy(ctx, s.insert, records)
+	}
+	if err == nil {
+		s.wake()
+	}
+	return err
+}
+
+// appendBy is Append by one of the ways to write rows.
+func (s *Store) appendBy(ctx context.Context, insert func(context.Context, *sql.Tx, []account.Record) ([]*account.Record, error), records []account.Record) error {
+	return s.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		fresh, err := insert(ctx, tx, records)
 		if err != nil {
 			return err
 		}
 		return s.account(ctx, tx, fresh)
 	})
-	if err == nil {
-		s.wake()
-	}
-	return err
 }
 
 // insert writes rows and returns the records that were not there before.

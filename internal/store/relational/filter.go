@@ -91,7 +91,7 @@ func (q *selection) place() []string {
 func (q *selection) columns() string {
 	switch {
 	case q.d.Packed:
-		return packedList
+		return packedColumns
 	case q.table == tableTags:
 		return strings.Replace(columns, `"startTime"`, `spend_logs."startTime"`, 1)
 	default:

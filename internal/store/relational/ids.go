@@ -1,6 +1,8 @@
 package relational
 
 import (
+	"context"
+	"database/sql"
 	"encoding/hex"
 	"hash/fnv"
 	"strings"
@@ -50,6 +52,11 @@ func appendIDs(to []any, r *account.Record, id int64) []any {
 		to = append(to, hashOf(name(r.RequestID)), id)
 	}
 	return to
+}
+
+// insertIDs writes what appendIDs has appended.
+func (s *Store) insertIDs(ctx context.Context, tx *sql.Tx, ids []any) error {
+	return s.insertMany(ctx, tx, `INSERT INTO spend_ids (hash, id) VALUES `, 2, ids, ` ON CONFLICT DO NOTHING`)
 }
 
 // tells reports whether an id tells when its call began.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -36,24 +37,25 @@ func placeOf(start time.Time, entry uint64) int64 {
 }
 
 // packedColumns are the stored columns of a packed row, in the order of packedValues and of scanPacked.
-var packedColumns = []string{
-	"id", "api_key", "key_alias", "user_id", "team_id", "organization_id", "end_user", "session_id", "model", "model_group", "model_id",
-	"error_kind", "spend_pico", "total_tokens", "duration_us", "data",
-}
+const packedColumns = "id, api_key, key_alias, user_id, team_id, organization_id, end_user, session_id, model, model_group, model_id, " +
+	"error_kind, spend_pico, total_tokens, duration_us, data"
 
-// packedList is packedColumns as a query has them.
-var packedList = strings.Join(packedColumns, ", ")
+const packedCount = 16
 
-// insertPackedRow is the statement for rows that have these of packedColumns: a bit for each. What a statement does not name
-// costs nothing, and half of them are NULL in most rows.
-func insertPackedRow(has int) string {
+// packedShape is the shape of a statement for so many rows that have these of packedColumns: a bit for each.
+func packedShape(has, rows int) int { return rows<<packedCount | has }
+
+// insertPackedRows is the statement of a shape. What it does not name costs nothing, and half of the columns are NULL in most
+// rows.
+func insertPackedRows(shape int) string {
+	has, rows := shape&(1<<packedCount-1), shape>>packedCount
 	var names []string
-	for i, column := range packedColumns {
+	for i, column := range strings.Split(packedColumns, ", ") {
 		if has&(1<<i) != 0 {
 			names = append(names, column)
 		}
 	}
-	return `INSERT INTO spend_rows (` + strings.Join(names, ", ") + `) VALUES ` + places(len(names), 1) + ` ON CONFLICT (id) DO NOTHING`
+	return `INSERT INTO spend_rows (` + strings.Join(names, ", ") + `) VALUES ` + places(len(names), rows) + ` ON CONFLICT (id) DO NOTHING`
 }
 
 // packedValues returns what a record has in packedColumns, without what is NULL, and which these are. What it returns is in values,
@@ -98,12 +100,65 @@ func scanPacked(rows *sql.Rows) (r account.Record, id int64, err error) {
 	return r, id, nil
 }
 
-// insertPacked writes rows and returns the records that were not there before.
+// runRows is how many rows one INSERT takes at most, a power of two. More are no faster.
+const runRows = 16
+
+// errTaken says that the place of a row is taken.
+var errTaken = errors.New("the place of a row is taken")
+
+// insertRuns is insertPacked for records of which none was written before, as it nearly always is: neighbours that have the same
+// columns are written together. Where a place is taken, nobody knows which of the rows are there: it returns errTaken, and the
+// transaction must be rolled back.
+func (s *Store) insertRuns(ctx context.Context, tx *sql.Tx, records []account.Record) (fresh []*account.Record, err error) {
+	fresh = make([]*account.Record, 0, len(records))
+	statement := s.repeated(tx, insertPackedRows)
+	defer func() { err = errors.Join(err, statement.close()) }()
+	var ids []any
+	var room []byte
+	values, run, has := make([]any, 0, packedCount), make([]any, 0, runRows*packedCount), 0
+	write := func() error {
+		width := bits.OnesCount(uint(has))
+		for left := run; len(left) > 0; {
+			rows := 1 << (bits.Len(uint(len(left)/width)) - 1) // a power of two: few statements serve all
+			result, err := statement.exec(ctx, packedShape(has, rows), left[:rows*width])
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil || n != int64(rows) {
+				return errors.Join(err, errTaken)
+			}
+			left = left[rows*width:]
+		}
+		run = run[:0]
+		return nil
+	}
+	rows := 0
+	for _, one := range inPlace(records) {
+		r := one.Record
+		args, columns := packedValues(values, &room, r, one.place)
+		if rows == runRows || columns != has {
+			if err := write(); err != nil {
+				return nil, err
+			}
+			rows, has = 0, columns
+		}
+		run = append(run, args...)
+		rows++
+		fresh = append(fresh, r)
+		ids = appendIDs(ids, r, one.place)
+	}
+	if err := write(); err != nil {
+		return nil, err
+	}
+	return fresh, s.insertIDs(ctx, tx, ids)
+}
+
+// insertPacked writes rows one by one and returns the records that were not there before.
 func (s *Store) insertPacked(ctx context.Context, tx *sql.Tx, records []account.Record) (fresh []*account.Record, err error) {
 	fresh = make([]*account.Record, 0, len(records))
-	statement := s.repeated(tx, insertPackedRow)
+	statement := s.repeated(tx, insertPackedRows)
 	defer func() { err = errors.Join(err, statement.close()) }()
-	values := make([]any, 0, len(packedColumns))
+	values := make([]any, 0, packedCount)
 	var ids []any
 	var room []byte
 	for _, one := range inPlace(records) {
@@ -119,7 +174,7 @@ func (s *Store) insertPacked(ctx context.Context, tx *sql.Tx, records []account.
 		fresh = append(fresh, r)
 		ids = appendIDs(ids, r, id)
 	}
-	return fresh, s.insertMany(ctx, tx, `INSERT INTO spend_ids (hash, id) VALUES `, 2, ids, ` ON CONFLICT DO NOTHING`)
+	return fresh, s.insertIDs(ctx, tx, ids)
 }
 
 // placed is a record with the id that it has unless another has it.
@@ -143,7 +198,7 @@ func inPlace(records []account.Record) []placed {
 // insertAt writes a row at its place, or at the next that is free. It returns the row's id, and whether it was there.
 func insertAt(ctx context.Context, tx *sql.Tx, statement *repeated, r *account.Record, args []any, has int) (id int64, there bool, err error) {
 	id, _ = args[0].(int64)
-	result, err := statement.exec(ctx, has, args)
+	result, err := statement.exec(ctx, packedShape(has, 1), args)
 	if err != nil {
 		return 0, false, err
 	}
@@ -155,7 +210,7 @@ func insertAt(ctx context.Context, tx *sql.Tx, statement *repeated, r *account.R
 		return id, there, err
 	}
 	args, has = packedValues(args, new([]byte), r, id)
-	_, err = statement.exec(ctx, has, args)
+	_, err = statement.exec(ctx, packedShape(has, 1), args)
 	return id, false, err
 }
 

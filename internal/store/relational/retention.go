@@ -67,7 +67,7 @@ func (s *Store) expirePacked(ctx context.Context, tx *sql.Tx, before time.Time, 
 }
 
 func (s *Store) oldestPacked(ctx context.Context, tx *sql.Tx, before time.Time, limit int) (list []*account.Record, ids []int64, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT `+packedList+` FROM spend_rows WHERE id < ? ORDER BY id LIMIT ?`, idAt(before.UnixMicro()), limit)
+	rows, err := tx.QueryContext(ctx, `SELECT `+packedColumns+` FROM spend_rows WHERE id < ? ORDER BY id LIMIT ?`, idAt(before.UnixMicro()), limit)
 	if err != nil {
 		return nil, nil, err
 	}
