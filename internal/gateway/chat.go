@@ -347,7 +347,7 @@ func (x *exchange) upstreamHeaders(whole bool) {
 		if len(call.Tries) > 0 {
 			h["X-Outcrop-Tries"] = x.one(engine.TriesText(call.Tries))
 		}
-		if x.r.Header.Get("X-Outcrop-Debug") == "true" {
+		if first(x.r.Header, "X-Outcrop-Debug") == "true" {
 			h["X-Outcrop-Decision"] = x.one(call.Decision())
 		}
 		if d.Ref.Route != "" {

@@ -169,11 +169,11 @@ func hasMetadata(body []byte) bool {
 // endUser returns the end user that a request names: in LiteLLM's header, or in AWS's metadata of a request, which goes
 // upstream all the same.
 func endUser(h http.Header, body []byte) string {
-	if user := h.Get("X-Litellm-End-User-Id"); user != "" {
+	if user := first(h, "X-Litellm-End-User-Id"); user != "" {
 		return user
 	}
 	const member = "user_id"
-	if metadata := h.Get("X-Amzn-Bedrock-Request-Metadata"); metadata != "" {
+	if metadata := first(h, "X-Amzn-Bedrock-Request-Metadata"); metadata != "" {
 		return jsonscan.Text(jsonscan.Member([]byte(metadata), member))
 	}
 	if hasMetadata(body) {

@@ -174,8 +174,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	native, isNative := nativeOf(r)
 	x.native = isNative
-	path, name, ok := canonical(r.URL.EscapedPath())
-	if !isNative && speaksAnthropic(path, r.Header) {
+	var path, name string
+	ok := true
+	if !isNative {
+		path, name, ok = canonical(r.URL.EscapedPath())
+	}
+	if speaksAnthropic(path, r.Header) {
 		x.voice = &anthropicVoice
 		header["Request-Id"] = header["X-Litellm-Call-Id"]
 	}

@@ -83,6 +83,8 @@ type Signer struct {
 	service, region string
 	// day is the key of the day, of the credentials in use.
 	day atomic.Pointer[dayKey]
+	// stamp is the second of the last request.
+	stamp atomic.Pointer[stamp]
 }
 
 // For returns the identity's signer for a service in a region.

@@ -1,12 +1,12 @@
 package identity
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -47,10 +47,7 @@ func newDayKey(c *aws.Credentials, day, region, service string) *dayKey {
 }
 
 func (k *dayKey) sum(dst, message []byte) []byte {
-	mac, ok := k.macs.Get().(hash.Hash)
-	if !ok {
-		panic("identity: a pool of HMACs holds something else") // impossible
-	}
+	mac, _ := k.macs.Get().(hash.Hash) // it holds nothing else
 	mac.Reset()
 	mac.Write(message)
 	dst = mac.Sum(dst)
@@ -80,7 +77,7 @@ func (s *Signer) sign(c *aws.Credentials, r *http.Request, payloadHash string, a
 		list  [16]header
 		sum   [sha256.Size]byte
 	)
-	stamp := string(at.UTC().AppendFormat(space[:0], signedTime))
+	stamp := s.stampOf(at)
 	values := make([]string, 3)
 	values[0] = stamp
 	headers := append(list[:0], header{"Host", nil}, header{"X-Amz-Date", values[0:1:1]})
@@ -110,7 +107,7 @@ func (s *Signer) sign(c *aws.Credentials, r *http.Request, payloadHash string, a
 
 	b := append(space[:0], r.Method...)
 	b = append(b, '\n')
-	b = appendEscaped(b, r.URL.EscapedPath())
+	b = appendEscaped(b, r.URL)
 	b = append(b, '\n', '\n')
 	for _, h := range headers {
 		b = appendLower(b, h.name)
@@ -169,6 +166,22 @@ func (s *Signer) sign(c *aws.Credentials, r *http.Request, payloadHash string, a
 	return true
 }
 
+// stamp is a second as requests are signed with it.
+type stamp struct {
+	second int64
+	text   string
+}
+
+// stampOf writes a time. Most requests have the second of the one before.
+func (s *Signer) stampOf(at time.Time) string {
+	last := s.stamp.Load()
+	if second := at.Unix(); last == nil || last.second != second {
+		last = &stamp{second, at.UTC().Format(signedTime)}
+		s.stamp.Store(last)
+	}
+	return last.text
+}
+
 // canonical reports whether name is as net/http writes header names, of letters, digits and hyphens.
 func canonical(name string) bool {
 	first := true
@@ -206,19 +219,75 @@ func appendLower(dst []byte, name string) []byte {
 	return dst
 }
 
-// appendEscaped escapes a path that is escaped already once more, as AWS does for every service but S3.
-func appendEscaped(dst []byte, path string) []byte {
+// appendEscaped appends what a URL's path is in a request, escaped once more, as AWS does for every service but S3.
+func appendEscaped(dst []byte, u *url.URL) []byte {
+	if escaped, ok := appendUsual(dst, u); ok {
+		return escaped
+	}
+	path := u.EscapedPath()
 	if path == "" {
-		return append(dst, '/')
+		path = "/"
 	}
 	for i := range len(path) {
-		c := path[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || bytes.IndexByte([]byte("-._~/"), c) >= 0 {
-			dst = append(dst, c)
-		} else {
-			const digits = "0123456789ABCDEF"
-			dst = append(dst, '%', digits[c>>4], digits[c&15])
-		}
+		dst = appendByte(dst, path[i])
 	}
 	return dst
+}
+
+// appendUsual is appendEscaped for a URL whose RawPath stands for its Path and has nothing that a URL could not have: then the
+// one is what is sent. It works out nothing that is then thrown away.
+func appendUsual(dst []byte, u *url.URL) (escaped []byte, ok bool) {
+	raw, path := u.RawPath, u.Path
+	n := 0
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case c == '%' && i+2 < len(raw):
+			var high, low bool
+			if c, high = hexDigit(raw[i+1]); high {
+				var rest byte
+				rest, low = hexDigit(raw[i+2])
+				c = c<<4 | rest
+			}
+			if !low {
+				return dst, false
+			}
+			dst = append(dst, '%', '2', '5', raw[i+1], raw[i+2])
+			i += 2
+		case unreserved(c) || c == ':' || c == '@':
+			dst = appendByte(dst, c)
+		default:
+			return dst, false
+		}
+		if n == len(path) || path[n] != c {
+			return dst, false
+		}
+		n++
+	}
+	return dst, n == len(path) && n > 0
+}
+
+func hexDigit(c byte) (value byte, ok bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0', true
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10, true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
+}
+
+// unreserved are the bytes that AWS leaves as they are in a path.
+func unreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~' || c == '/'
+}
+
+func appendByte(dst []byte, c byte) []byte {
+	if unreserved(c) {
+		return append(dst, c)
+	}
+	const digits = "0123456789ABCDEF"
+	return append(dst, '%', digits[c>>4], digits[c&15])
 }
