@@ -14,6 +14,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -184,12 +185,22 @@ func (b *bench) round(ctx context.Context, list []shape, round int) error {
 		s.add("idle RSS, MiB", float64(rss)/(1<<20))
 	}
 	for i := range list {
-		if !strings.HasPrefix(list[i].name, b.only) {
+		sh := &list[i]
+		if !strings.HasPrefix(sh.name, b.only) {
+			continue
+		}
+		if !sh.stream {
+			if err := b.measure(ctx, sh); err != nil {
+				return fmt.Errorf("%s: %w", sh.name, err)
+			}
 			continue
 		}
 		for _, s := range b.systems {
-			if err := b.measure(ctx, s, &list[i]); err != nil {
-				return fmt.Errorf("%s, %s: %w", s.name, list[i].name, err)
+			if !s.serves(sh) {
+				continue
+			}
+			if err := b.measureStreams(ctx, s, s.target(sh), sh); err != nil {
+				return fmt.Errorf("%s, %s: %w", s.name, sh.name, err)
 			}
 		}
 	}
@@ -257,57 +268,91 @@ general_settings:
 	return err
 }
 
-// warmUp is how many requests come before those that count.
-const warmUp = 300
+// turns is in how many parts the requests of a shape are sent.
+const turns = 12
 
-func (b *bench) measure(ctx context.Context, s *system, sh *shape) error {
-	t := s.target(sh)
-	if (sh.native || sh.messages) && s.name == "floor translator" { // it relays nothing, and speaks one dialect
-		return nil
+// serves reports whether a system knows requests of a shape: the floor translator relays nothing, and speaks one dialect, of
+// chats.
+func (s *system) serves(sh *shape) bool {
+	return s.name != "floor translator" || !sh.native && !sh.messages && sh.inputs == 0
+}
+
+// requests is how many of a shape a system gets: of one that takes each embedding by itself as many as there are inputs.
+func (s *system) requests(sh *shape) int {
+	if sh.inputs > 0 && s.converse {
+		return sh.requests * sh.inputs
 	}
-	if sh.stream {
-		return b.measureStreams(ctx, s, t, sh)
-	}
-	requests, warm, calls := sh.requests, warmUp, sh.requests
-	if sh.inputs > 0 {
-		if s.name == "floor translator" { // it knows chats only
-			return nil
+	return sh.requests
+}
+
+// measure sends the requests of a shape. The programs take turns, in a new order each time, so that none has the machine's good
+// moments for itself. What one of them has still to do when its turn is over counts as well; the simulator, which works for all
+// of them, is measured in its own turns alone.
+func (b *bench) measure(ctx context.Context, sh *shape) error {
+	var systems []*system
+	begun, used := map[*system]time.Duration{}, map[*system]time.Duration{}
+	for _, s := range b.systems {
+		if !s.serves(sh) {
+			continue
 		}
-		if calls = requests * sh.inputs; s.converse {
-			requests = calls
-		} else {
-			warm = warmUp / sh.inputs
+		systems = append(systems, s)
+		if err := load.Saturate(ctx, b.client, s.target(sh), 16, max(s.requests(sh)/3, 1)); err != nil { // to be warm
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	if err := load.Saturate(ctx, b.client, t, 16, warm); err != nil {
-		return err
+	time.Sleep(time.Second)
+	for _, s := range systems {
+		var err error
+		if begun[s], err = s.cpu(); err != nil {
+			return err
+		}
 	}
-	before, err := s.cpu()
-	if err != nil {
-		return err
+	for range turns {
+		for _, i := range rand.Perm(len(systems)) {
+			s := systems[i]
+			before, err := s.cpu()
+			if err != nil {
+				return err
+			}
+			if err := load.Saturate(ctx, b.client, s.target(sh), 16, max(s.requests(sh)/turns, 1)); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			after, err := s.cpu()
+			if err != nil {
+				return err
+			}
+			used[s] += after - before
+		}
 	}
-	if err := load.Saturate(ctx, b.client, t, 16, requests); err != nil {
-		return err
+	time.Sleep(time.Second)
+	for _, s := range systems {
+		if s.process != b.upstream {
+			end, err := s.cpu()
+			if err != nil {
+				return err
+			}
+			used[s] = end - begun[s]
+		}
+		calls := max(s.requests(sh)/turns, 1) * turns
+		if !s.converse {
+			calls *= max(sh.inputs, 1)
+		}
+		s.add("CPU ms, "+sh.name, used[s].Seconds()*1000/float64(calls))
+		rss, err := s.rss()
+		if err != nil {
+			return err
+		}
+		s.add("RSS after "+sh.name+", MiB", float64(rss)/(1<<20))
+		if sh.name != "small chat" {
+			continue
+		}
+		latencies, err := load.AtRate(ctx, b.client, s.target(sh), b.rate, 5*time.Second)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		s.add("p50 ms", latencies[len(latencies)/2].Seconds()*1000)
+		s.add("p99 ms", latencies[len(latencies)*99/100].Seconds()*1000)
 	}
-	after, err := s.cpu()
-	if err != nil {
-		return err
-	}
-	s.add("CPU ms, "+sh.name, (after-before).Seconds()*1000/float64(calls))
-	rss, err := s.rss()
-	if err != nil {
-		return err
-	}
-	s.add("RSS after "+sh.name+", MiB", float64(rss)/(1<<20))
-	if sh.name != "small chat" {
-		return nil
-	}
-	latencies, err := load.AtRate(ctx, b.client, t, b.rate, 5*time.Second)
-	if err != nil {
-		return err
-	}
-	s.add("p50 ms", latencies[len(latencies)/2].Seconds()*1000)
-	s.add("p99 ms", latencies[len(latencies)*99/100].Seconds()*1000)
 	return nil
 }
 

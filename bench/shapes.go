@@ -57,8 +57,8 @@ func shapes() ([]shape, error) {
 		stream   bool
 		requests int
 	}{
-		{"small chat", "Hello, how are you today?", 0, false, 6000},
-		{"20 tools", "Which of your tools can book a flight?", 20, false, 4000},
+		{"small chat", "Hello, how are you today?", 0, false, 12000},
+		{"20 tools", "Which of your tools can book a flight?", 20, false, 6000},
 		{"200 KB chat", text, 0, false, 800},
 		{"stream of 200 chunks", "Tell me a story.", 0, true, 300},
 	} {
@@ -84,7 +84,7 @@ func shapes() ([]shape, error) {
 		stream   bool
 		requests int
 	}{
-		{"relayed, 1 KB", 1 << 10, false, 6000},
+		{"relayed, 1 KB", 1 << 10, false, 12000},
 		{"relayed, 1 MB", 1 << 20, false, 300},
 		{"relayed stream of 200 chunks", 1 << 10, true, 300},
 	} {
