@@ -57,9 +57,9 @@ func mishaps() []mishap {
 const (
 	// stormRate is how many calls a second are made to the model whose upstreams fail, quietRate to another one meanwhile.
 	stormRate = 60
-	quietRate = 100
+	quietRate = 200
 	// A storm is made of short parts, with and without the mishap by turns: the machine's speed drifts.
-	stormParts = 5
+	stormParts = 7
 	stormTime  = 2 * time.Second
 	// upstreamTime is how long an upstream takes that works.
 	upstreamTime = "250ms"
