@@ -78,7 +78,7 @@ func (s *Server) serveNative(x *exchange, p *nativePath) {
 	x.status = reply.Status()
 	x.watchedNative(reply.Header(), data)
 	x.book()
-	x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(data))}
+	x.w.Header()["Content-Length"] = x.one(strconv.Itoa(len(data)))
 	x.w.WriteHeader(x.status)
 	_, _ = x.w.Write(data) // a client that left is found out by the server
 }

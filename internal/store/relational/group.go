@@ -35,6 +35,7 @@ type group struct {
 func groupRows(records []*account.Record) []*group {
 	var list []*group
 	known := map[alike]*group{}
+	var g *group // that of the row before: neighbours are mostly alike
 	for _, r := range records {
 		a := alike{
 			slice: placeOf(r.Start, r.Entry) >> sliceBits, hour: floor(r.Start.Unix(), hour),
@@ -45,7 +46,9 @@ func groupRows(records []*account.Record) []*group {
 		if len(r.Tags) > 0 {
 			a.tags = strings.Join(r.Tags, "\x00")
 		}
-		g := known[a]
+		if g == nil || g.alike != a {
+			g = known[a]
+		}
 		if g == nil {
 			g = &group{alike: a, first: r}
 			if a.priced {
