@@ -84,7 +84,7 @@ func shapes() ([]shape, error) {
 		stream   bool
 		requests int
 	}{
-		{"relayed, 1 KB", 1 << 10, false, 12000},
+		{"relayed, 1 KB", 1 << 10, false, 24000},
 		{"relayed, 1 MB", 1 << 20, false, 300},
 		{"relayed stream of 200 chunks", 1 << 10, true, 300},
 	} {
