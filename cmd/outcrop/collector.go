@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// heapRoom is how many bytes are allocated between two runs of the garbage collector at least. What a gateway holds is small,
-// some megabytes, beside what it makes and drops: a collector that runs whenever the heap has doubled, as Go's does, takes a
-// tenth of the processor for nothing. With more in use than this it does run then.
-const heapRoom = 64 << 20
+// heapSize is how many bytes the heap may have before the garbage collector runs. What a gateway holds is small, some megabytes,
+// beside what it makes and drops: a collector that runs whenever the heap has doubled, as Go's does, takes a tenth of the
+// processor for nothing. With more than half of this in use it does run then.
+const heapSize = 72 << 20
 
 // collector sets how far the heap may grow after each run of the garbage collector.
 type collector struct {
@@ -52,5 +52,6 @@ func (c *collector) set() {
 
 // growth returns by how many percent of the bytes in use the heap may grow.
 func growth(live uint64) int {
-	return int(max(100, heapRoom*100/max(live, 1<<20))) //nolint:gosec // at most 6400
+	live = min(max(live, 1<<20), heapSize)
+	return int(max(100, (heapSize-live)*100/live)) //nolint:gosec // at most 7100
 }

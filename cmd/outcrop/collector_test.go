@@ -7,7 +7,7 @@ import (
 )
 
 func TestGrowth(t *testing.T) {
-	for live, want := range map[uint64]int{0: 6400, 1 << 20: 6400, 16 << 20: 400, 64 << 20: 100, 1 << 40: 100} {
+	for live, want := range map[uint64]int{0: 7100, 1 << 20: 7100, 8 << 20: 800, 18 << 20: 300, 36 << 20: 100, 64 << 20: 100, 1 << 40: 100} {
 		if got := growth(live); got != want {
 			t.Errorf("%d bytes in use: got %d %%, want %d %%", live, got, want)
 		}

@@ -23,7 +23,7 @@ var pragmas = []string{
 	"journal_mode(WAL)",
 	"synchronous(FULL)",
 	"wal_autocheckpoint(4000)",
-	"cache_size(-16384)",
+	"cache_size(-8192)",
 	"journal_size_limit(16384000)",
 	"temp_store(MEMORY)",
 	"trusted_schema(OFF)",
@@ -52,7 +52,7 @@ func Open(ctx context.Context, path string) (*relational.Store, error) {
 		return fail(err)
 	}
 	write.SetMaxOpenConns(1) // one writer; a second connection would have a cache of its own
-	read, err := sql.Open("sqlite", dsn(path, "deferred", "query_only(ON)"))
+	read, err := sql.Open("sqlite", dsn(path, "deferred", "query_only(ON)", "cache_size(-16384)"))
 	if err != nil {
 		return fail(errors.Join(err, write.Close()))
 	}
