@@ -166,6 +166,20 @@ func TestNativeRefusals(t *testing.T) {
 	}
 }
 
+// TestNativeIsAWSsWhateverElseIsSaid: a header of Anthropic's clients does not make an answer under /bedrock one of Anthropic's.
+func TestNativeIsAWSsWhateverElseIsSaid(t *testing.T) {
+	up := &wireUp{do: func(w http.ResponseWriter) { _, _ = io.WriteString(w, plainAnswer) }}
+	g := nativeRig(t, up, "")
+	header := bearer(testKey)
+	header.Set("Anthropic-Version", "2023-06-01")
+	for _, model := range []string{"my-model", "unknown"} {
+		resp, body := g.send(http.MethodPost, "/bedrock/model/"+model+"/converse", `{"messages":[]}`, header)
+		if id, there := resp.Header["Request-Id"]; there || resp.StatusCode == 404 && resp.Header.Get("X-Amzn-Errortype") != "ResourceNotFoundException" {
+			t.Errorf("%s: %d %v %v %s", model, resp.StatusCode, id, resp.Header, body)
+		}
+	}
+}
+
 // TestNativeGuardrail cannot be taken off by a client.
 func TestNativeGuardrail(t *testing.T) {
 	up := &wireUp{do: func(w http.ResponseWriter) { _, _ = io.WriteString(w, plainAnswer) }}

@@ -178,10 +178,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ok := true
 	if !isNative {
 		path, name, ok = canonical(r.URL.EscapedPath())
-	}
-	if speaksAnthropic(path, r.Header) {
-		x.voice = &anthropicVoice
-		header["Request-Id"] = header["X-Litellm-Call-Id"]
+		if speaksAnthropic(path, r.Header) {
+			x.voice = &anthropicVoice
+			header["Request-Id"] = header["X-Litellm-Call-Id"]
+		}
 	}
 	if err := tooLarge(r, s.MaxBody); err != nil {
 		x.fail(err)
