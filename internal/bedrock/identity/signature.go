@@ -27,9 +27,9 @@ const (
 // dayKey signs the requests of one day with one secret. What the SDK's signer works out for each request anew (scope,
 // key schedule of the HMAC) stands here.
 type dayKey struct {
-	accessKeyID, secret, day string
-	scope                    string
-	macs                     sync.Pool
+	of         *aws.Credentials // renewed ones are others
+	day, scope string
+	macs       sync.Pool
 }
 
 func newDayKey(c *aws.Credentials, day, region, service string) *dayKey {
@@ -40,7 +40,7 @@ func newDayKey(c *aws.Credentials, day, region, service string) *dayKey {
 		key = mac.Sum(nil)
 	}
 	return &dayKey{
-		accessKeyID: c.AccessKeyID, secret: c.SecretAccessKey, day: day,
+		of: c, day: day,
 		scope: day + "/" + region + "/" + service + "/" + scopeEnd,
 		macs:  sync.Pool{New: func() any { return hmac.New(sha256.New, key) }},
 	}
@@ -137,7 +137,7 @@ func (s *Signer) sign(c *aws.Credentials, r *http.Request, payloadHash string, a
 	sum = sha256.Sum256(b)
 
 	key := s.day.Load()
-	if key == nil || key.day != stamp[:len(signedDay)] || key.accessKeyID != c.AccessKeyID || key.secret != c.SecretAccessKey {
+	if key == nil || key.of != c || key.day != stamp[:len(signedDay)] {
 		key = newDayKey(c, stamp[:len(signedDay)], s.region, s.service)
 		s.day.Store(key)
 	}

@@ -168,14 +168,14 @@ func TestDayKeys(t *testing.T) {
 	s := &Signer{service: "bedrock", region: "eu-west-1"}
 	at := time.Date(2026, 1, 2, 23, 59, 59, 0, time.UTC)
 	first := aws.Credentials{AccessKeyID: "A", SecretAccessKey: "one"}
-	f := func(c aws.Credentials, at time.Time, same bool) {
+	f := func(c *aws.Credentials, at time.Time, same bool) {
 		t.Helper()
 		before := s.day.Load()
 		own, theirs := newRequest(t), newRequest(t)
-		if !s.sign(&c, own, emptyHash, at) {
+		if !s.sign(c, own, emptyHash, at) {
 			t.Fatal("not signed")
 		}
-		if err := v4.NewSigner().SignHTTP(t.Context(), c, theirs, emptyHash, s.service, s.region, at); err != nil {
+		if err := v4.NewSigner().SignHTTP(t.Context(), *c, theirs, emptyHash, s.service, s.region, at); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(own.Header, theirs.Header) {
@@ -185,11 +185,11 @@ func TestDayKeys(t *testing.T) {
 			t.Errorf("the same key: %v", !same)
 		}
 	}
-	f(first, at, false)
-	f(first, at.Add(-time.Hour), true)
-	f(first, at.Add(time.Second), false)
-	f(aws.Credentials{AccessKeyID: "A", SecretAccessKey: "two"}, at.Add(time.Second), false)
-	f(aws.Credentials{AccessKeyID: "B", SecretAccessKey: "two"}, at.Add(time.Second), false)
+	f(&first, at, false)
+	f(&first, at.Add(-time.Hour), true)
+	f(&first, at.Add(time.Second), false)
+	f(&aws.Credentials{AccessKeyID: "A", SecretAccessKey: "two"}, at.Add(time.Second), false)
+	f(&aws.Credentials{AccessKeyID: "B", SecretAccessKey: "two"}, at.Add(time.Second), false)
 }
 
 func FuzzSignature(f *testing.F) {
